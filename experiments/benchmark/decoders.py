@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from vidjax.data.containers import address, open_video
 from vidjax.data.decode import read_video
@@ -87,10 +88,12 @@ def _pyav(file: Path, indices: np.ndarray, rate: float) -> np.ndarray:
 def _decoded(container: Any, stream: Any, indices: np.ndarray, rate: float) -> Iterator[np.ndarray]:
     """The frames at `indices`, decoded from where the container stands."""
     wanted, last = set(indices.tolist()), int(indices[-1])
+    # A new converter for each frame, as `to_ndarray` alone makes it, takes longer than decoding.
+    converter = VideoReformatter()
     for frame in container.decode(stream):
         place = round(frame.time * rate)
         if place in wanted:
-            yield frame.to_ndarray(format="rgb24")
+            yield converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
         if place >= last:
             return
 

@@ -1,4 +1,9 @@
-"""Draws a table: top-1 and generalisation gap of each row, with intervals and seeds."""
+"""Draws a table: the differences from the reference, and top-1, of all data sets side by side.
+
+A row of the table is a line of the picture. A mark is a mean over seeds with its 95 % interval, and
+each dot is a seed. A column of panels is a data set; the upper panels show differences, by each
+metric of the table's contrasts, and the lowest ones top-1. The primary contrast is red.
+"""
 
 from __future__ import annotations
 
@@ -10,48 +15,112 @@ from vidjax.storage.writing import writing_bytes
 from vidjax.untrusted_names import lettering
 
 from ..runs import seed_plot
+from ..runs.statistics import Interval
+from .contrast_results import ContrastResult
+from .contrasts import METRICS
 from .statistics import Summary
 
-PANELS = (
-    ("top1", "top-1, % of the test videos"),
-    ("gap", "gap: training minus test videos, points"),
-)
+_OF_PRIMARY, _OF_OTHERS = "C3", "C0"
+# Inches: one line, the lettering around a panel, the width of a panel, and the rows' labels.
+_LINE, _AROUND, _WIDE, _LABELS = 0.36, 0.75, 3.6, 1.6
+_LEAST = 7.0
+# Dots are below their mark, in lines.
+_ASIDE = 0.28
 
 
 def draw(
-    file: Path, summaries: Mapping[str, Sequence[Summary]], reference: str, title: str
+    file: Path,
+    summaries: Mapping[str, Sequence[Summary]],
+    contrasts: Sequence[ContrastResult],
+    reference: str,
+    title: str,
 ) -> None:
-    """Draws two panels for each data set.
-
-    Args:
-      file: PNG file to write.
-      summaries: rows of each data set.
-      reference: name of the row that the dashed line shows.
-      title: title of the figure.
-    """
-    from matplotlib.figure import Figure
-
-    rows = max(map(len, summaries.values()))
-    size = (10, 1.2 + len(summaries) * (1 + 0.32 * rows))
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(summaries), len(PANELS), squeeze=False, sharey="row")
-    for line, (dataset, each) in zip(grid, summaries.items(), strict=True):
-        for axes, (quantity, label) in zip(line, PANELS, strict=True):
-            _panel(axes, each, quantity, reference)
-            axes.set_xlabel(label)
-            axes.set_title(lettering(dataset), loc="left")
-    figure.suptitle(lettering(f"{title}: mean over seeds, 95 % interval; dots are seeds", 200))
+    """Draws the picture into a PNG file; the other arguments as in `compose`."""
+    figure = compose(summaries, contrasts, reference, title)
     with writing_bytes(file) as stream:
         figure.savefig(stream, format="png", dpi=110)
 
 
-def _panel(axes: Any, summaries: Sequence[Summary], quantity: str, reference: str) -> None:
-    for place, summary in enumerate(summaries):
-        values = [getattr(result, quantity) for result in summary.finished]
-        over = summary.over_seeds(quantity)
-        seed_plot.draw(axes, place, over, values, upright=False, color="C0")
-        if summary.row.name == reference and values:
-            axes.axvline(100 * over.mean, color="0.6", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(summaries)), [lettering(s.row.label) for s in summaries])
-    axes.set_ylim(len(summaries) - 0.5, -0.5)
+def compose(
+    summaries: Mapping[str, Sequence[Summary]],
+    contrasts: Sequence[ContrastResult],
+    reference: str,
+    title: str,
+) -> Any:
+    """Returns the picture as a Matplotlib figure.
+
+    Args:
+      summaries: rows of each data set.
+      contrasts: results of the contrasts; each is a line in a panel of differences.
+      reference: name of the row that is subtracted where a line names no other.
+      title: title of the figure.
+    """
+    from matplotlib.figure import Figure
+
+    metrics = [*dict.fromkeys(each.contrast.metric for each in contrasts)]
+    lines = [_most_lines(contrasts, metric) for metric in metrics]
+    lines.append(max(map(len, summaries.values())))
+    wide, high = _LABELS + _WIDE * len(summaries), 0.7 + sum(_AROUND + _LINE * n for n in lines)
+    figure = Figure(figsize=(max(_LEAST, wide), high), layout="constrained")
+    grid = figure.subplots(
+        len(lines), len(summaries), squeeze=False, sharex="row", height_ratios=lines
+    )
+    for panels, metric in zip(grid, metrics, strict=False):
+        for axes, (dataset, rows) in zip(panels, summaries.items(), strict=True):
+            labels = {each.row.name: each.row.label for each in rows}
+            _differences(axes, _shown(contrasts, metric, dataset), labels, reference)
+            of = lettering(labels.get(reference, reference))
+            axes.set_xlabel(f"{METRICS[metric]} minus that of {of}, points")
+    for axes, rows in zip(grid[-1], summaries.values(), strict=True):
+        _accuracies(axes, rows)
+    for axes, dataset in zip(grid[0], summaries, strict=True):
+        axes.set_title(lettering(dataset), loc="left")
+    figure.suptitle(f"{lettering(title)}\nmean over seeds, 95 % interval; dots are seeds")
+    return figure
+
+
+def _shown(contrasts: Sequence[ContrastResult], metric: str, dataset: str) -> list[ContrastResult]:
+    return [
+        each
+        for each in contrasts
+        if (each.contrast.dataset, each.contrast.metric) == (dataset, metric)
+    ]
+
+
+def _most_lines(contrasts: Sequence[ContrastResult], metric: str) -> int:
+    """Returns the largest number of contrasts that a data set has by a metric."""
+    datasets = [each.contrast.dataset for each in contrasts if each.contrast.metric == metric]
+    return max(map(datasets.count, datasets))
+
+
+def _differences(
+    axes: Any, contrasts: Sequence[ContrastResult], labels: Mapping[str, str], reference: str
+) -> None:
+    axes.axvline(0, color="0.4", linewidth=1)
+    names = []
+    for place, each in enumerate(contrasts):
+        color = _OF_PRIMARY if each.primary else _OF_OTHERS
+        _line(axes, place, each.over_seeds, each.by_seed, color)
+        row, other = labels[each.contrast.row], each.contrast.reference
+        names.append(row if other == reference else f"{row}\nminus {labels[other]}")
+    _label(axes, names)
+
+
+def _accuracies(axes: Any, rows: Sequence[Summary]) -> None:
+    for place, row in enumerate(rows):
+        values = [result.top1 for result in row.finished]
+        _line(axes, place, row.over_seeds("top1"), values, _OF_OTHERS)
+    _label(axes, [row.row.label for row in rows])
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("top-1, % of the test videos")
+
+
+def _line(axes: Any, place: int, over: Interval, values: Sequence[float], color: str) -> None:
+    seed_plot.draw(axes, place, over, values, upright=False, color=color, aside=_ASIDE)
+
+
+def _label(axes: Any, names: Sequence[str]) -> None:
+    shown = ["\n".join(map(lettering, name.split("\n"))) for name in names]
+    axes.set_yticks(range(len(names)), shown)
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

@@ -19,9 +19,10 @@ from .table import Setup, Table
 # Operations per multiply-add, and passes over a clip: backward costs twice as much as forward.
 _OPERATIONS, _PASSES = 2, 3
 _NOTES = (
-    "The hours of scale small were measured on two CPU cores (docs/evidence). Those of scale paper "
-    "are estimates for training alone, on one device that achieves {rate:g} TFLOP/s (--tflops). "
-    "Every table with scale small also has scale smoke, which takes a few minutes."
+    "The hours of scale small were measured on two CPU cores (docs/evidence); those of tables "
+    "evidence.* are estimates from single runs. Those of scale paper are estimates for training "
+    "alone, on one device that achieves {rate:g} TFLOP/s (--tflops). A dash is unknown. Every "
+    "table with scale small also has scale smoke, which takes a few minutes."
 )
 
 
@@ -40,7 +41,7 @@ def print_list(tables: Sequence[Table], tflops: float) -> None:
 
 def _rows(each: Table, tflops: float) -> Iterator[tuple[str, ...]]:
     name, title = each.name, each.title
-    for scale in ("small", "paper"):
+    for scale in ("small", "gpu", "paper"):
         for dataset, setup in each.setups.get(scale, {}).items():
             rows = each.rows_on(scale, dataset)
             configs = [setup.config(row.name) for row in rows]
@@ -56,6 +57,8 @@ def _hours(setup: Setup, configs: Sequence[ConfigDict], tflops: float) -> str:
     if setup.minutes:
         return f"{setup.minutes / 60:.1f}"
     operations = len(setup.seeds) * sum(map(training_operations, configs))
+    if not operations:
+        return "-"
     return f"{operations / (tflops * 1e12) / 3600:,.0f}"
 
 

@@ -10,6 +10,8 @@ from vidjax.run.config import Config
 from ..runs.markdown import failures, number, percent
 from ..runs.markdown import rows as rows_of
 from ..runs.start_log import in_words
+from . import budget, contrasts_markdown, tuning
+from .contrast_results import ContrastResult
 from .plan import Plan
 from .statistics import Summary
 
@@ -19,11 +21,10 @@ COLUMNS = (
     "timed classes %",
     "training videos %",
     "gap",
+    "gap as trained",
     "gap, difference",
     "top-1, difference",
     "timed classes, difference",
-    "only reference : only row",
-    "McNemar p",
     "s per run",
     "seeds",
     "the paper's top-1 %",
@@ -34,23 +35,27 @@ _MEANING = (
     "videos. *top-1* and *training videos*: the last checkpoint on the test and on the training "
     "videos, with the same views and without regularisers. *timed classes*: top-1 on the test "
     "videos of classes that no single frame decides, if the data set has such classes. *gap*: "
-    "accuracy on training videos minus top-1. *difference*: the row minus `{reference}`{others}, "
-    "seed by seed. *McNemar p*: over the pairs (same seed, same video) of all seeds together. Each "
-    "video counts once per seed, so the pairs are not independent and p is too small; `runs.csv` "
-    "has p for each seed alone. p is not corrected for the {comparisons} comparisons on a data "
-    "set. *s per run*: wall time with training, compilation and test. *the paper's*: {source}."
+    "accuracy on training videos minus top-1. *gap as trained*: accuracy on the clips of the last "
+    "epoch, augmented and with regularisers, minus top-1, as in figure 3 of the RMS paper. "
+    "*difference*: the row minus `{reference}`{others}, "
+    "seed by seed. *s per run*: wall time with training, compilation and test. *the paper's*: "
+    "{source}."
 )
 _OTHERS = ", or minus the row in the column `against` of `table.csv`"
 
 
 def render(
-    plan: Plan, summaries: Mapping[str, Sequence[Summary]], starts: Sequence[Mapping[str, Any]]
+    plan: Plan,
+    summaries: Mapping[str, Sequence[Summary]],
+    contrasts: Sequence[ContrastResult],
+    starts: Sequence[Mapping[str, Any]],
 ) -> str:
     """Returns the text of `table.md`.
 
     Args:
       plan: plan of the table.
       summaries: rows of each data set.
+      contrasts: results of the contrasts.
       starts: start log: date, command, hardware, workers and seconds of each start.
     """
     table = plan.table
@@ -58,10 +63,10 @@ def render(
     meaning = _MEANING.format(
         reference=table.reference,
         others=_OTHERS if any(each.row.against for each in every) else "",
-        comparisons=max(map(len, summaries.values())) - 1,
         source=table.source,
     )
-    parts = [f"# {table.name}, scale {plan.scale}: {table.title}", in_words(starts), meaning]
+    parts = [f"# {table.name}, scale {plan.scale}: {table.title}", in_words(starts)]
+    parts += [*_left_out(plan), meaning]
     for dataset, rows in summaries.items():
         parts += [
             f"## {dataset}",
@@ -69,8 +74,16 @@ def render(
             rows_of(COLUMNS, map(list, map(_cells, rows))),
             *_failures(rows),
         ]
-    parts += ["![top-1 and gap of each row](figure.png)"]
+    parts += contrasts_markdown.render(contrasts)
+    parts += ["![differences and top-1 of each row](figure.png)"]
     return "\n\n".join(parts) + "\n"
+
+
+def _left_out(plan: Plan) -> list[str]:
+    found = budget.read(plan.folder)
+    if found is None or all(found.has(run) or budget.done(run) for run in plan.runs):
+        return []
+    return [f"{found.in_words(plan)}."]
 
 
 def _budget(plan: Plan, dataset: str, rows: Sequence[Summary]) -> str:
@@ -81,7 +94,8 @@ def _budget(plan: Plan, dataset: str, rows: Sequence[Summary]) -> str:
     videos = "; ".join(f"{train} training and {test} test videos" for train, test in sorted(counts))
     seeds = ", ".join(map(str, setup.seeds))
     counted = videos or "No run has finished"
-    return f"{counted}. {_recipe(config)}; seeds {seeds}. {setup.note}".strip()
+    tuned = tuning.in_words(setup.tuning, plan.chosen.get(dataset, {}))
+    return f"{counted}. {_recipe(config)}; seeds {seeds}. {setup.note} {tuned}".strip()
 
 
 def _recipe(config: Config) -> str:
@@ -97,19 +111,20 @@ def _recipe(config: Config) -> str:
 
 def _cells(row: Summary) -> Iterator[str]:
     yield row.row.label
-    for quantity in ("top1", "timed_top1", "train_top1", "gap"):
+    for quantity in ("top1", "timed_top1", "train_top1", "gap", "gap_as_trained"):
         yield percent(row.over_seeds(quantity))
     compared = row.comparison
     yield percent(compared.gap, sign="+") if compared else ""
     yield percent(compared.difference, sign="+") if compared else ""
     yield percent(compared.timed, sign="+") if compared else ""
-    yield f"{compared.test.b} : {compared.test.c}" if compared else ""
-    yield f"{compared.test.p_value:.2g}" if compared else ""
     yield number(row.over_seeds("seconds").mean, ".0f")
     yield f"{len(row.finished)} of {len(row.results)}"
     yield "" if row.row.paper is None else f"{row.row.paper:.1f}"
 
 
 def _failures(rows: Sequence[Summary]) -> list[str]:
-    lost = (result for row in rows for result in row.results if result.state != "finished")
-    return failures((result.run.name, result.state, result.error) for result in lost)
+    lost = [result for row in rows for result in row.results if result.state != "finished"]
+    begun = [result for result in lost if result.state != "not started"]
+    others = [f"`{result.run.name}`" for result in lost if result.state == "not started"]
+    text = failures((result.run.name, result.state, result.error) for result in begun)
+    return [*text, *([f"Not started: {', '.join(others)}."] if others else [])]

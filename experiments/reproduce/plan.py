@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+
+import msgspec
 
 from vidjax import records
 from vidjax.run.config import from_mapping, to_mapping
 
 from ..runs import plan_file, run
-from .data_sets import locate
+from .contrasts import Contrast, planned
+from .data_sets import located
 from .table import Row, Table
+from .tuning import Choice, read_choices
 
 _WAY_OUT = "Name another --output; all rows of a table must have the same plan"
 
@@ -32,10 +36,12 @@ class Run(run.Run):
     Attributes:
       dataset: name of the data set.
       row: name of the row.
+      begins: name of the row whose network it begins from; see `Row`.
     """
 
     dataset: str
     row: str
+    begins: str = ""
     part_of: ClassVar[str] = "reproduction"
 
     @property
@@ -59,12 +65,14 @@ class Plan:
       folder: folder of the table, its plan and its runs.
       runs: the runs, in the order in which they start: one seed of every row first, so that runs
         share compiled programs and half a table compares all rows.
+      chosen: what tuning chose, by data set and row; empty if the table was not tuned.
     """
 
     table: Table
     scale: str
     folder: Path
     runs: tuple[Run, ...]
+    chosen: Mapping[str, Mapping[str, Choice]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -82,19 +90,22 @@ class Plan:
         Raises:
           ValueError: videos are absent, or a configuration is not valid.
         """
-        folder = output / f"{table.name}-{scale}"
-        setups = table.at(scale)
+        folder, setups = table.folder(scale, output), table.at(scale)
+        chosen = read_choices(folder)
         seeds = dict.fromkeys(seed for name in datasets for seed in setups[name].seeds)
         runs = []
         for seed, name in itertools.product(seeds, datasets):
             for row in table.rows_on(scale, name) if seed in setups[name].seeds else ():
-                config = setups[name].config(row.name)
+                config = located(setups[name].config(row.name), name, output, data_dir)
                 config.seed = seed
-                config.data.data_dir = str(data_dir)
-                config.data.update(locate(name, config, output))
+                if choice := chosen.get(name, {}).get(row.name):
+                    config.optimizer.lr = choice.rate
+                    config.train.duration = choice.duration
+                if row.begins:
+                    config.model.weights = str(folder / name / row.begins / f"seed{seed}")
                 workdir = folder / name / row.name / f"seed{seed}"
-                runs.append(Run(seed, workdir, from_mapping(config), name, row.name))
-        return cls(table, scale, folder, tuple(runs))
+                runs.append(Run(seed, workdir, from_mapping(config), name, row.name, row.begins))
+        return cls(table, scale, folder, tuple(runs), chosen)
 
     @property
     def name(self) -> str:
@@ -110,6 +121,26 @@ class Plan:
         """Returns the rows on a data set, in order."""
         return self.table.rows_on(self.scale, dataset)
 
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """The contrasts on these data sets; the primary one comes first.
+
+        Raises:
+          ValueError: a contrast names a row that is not trained on its data set.
+        """
+        table = self.table
+        rows = {
+            name: [(row.name, row.against or table.reference) for row in self.rows(name)]
+            for name in self.datasets
+        }
+        named = (table.primary, *table.contrasts) if table.primary else table.contrasts
+        return planned(named, rows)
+
+    @property
+    def primary(self) -> Contrast | None:
+        """The primary contrast; None if the table has none, or not on these data sets."""
+        return self.table.primary if self.table.primary in self.contrasts else None
+
     def write_down(self) -> None:
         """Writes `plan.json`, or checks that an existing one is the same.
 
@@ -124,6 +155,9 @@ class Plan:
             "scale": self.scale,
             "rows": {name: [asdict(row) for row in self.rows(name)] for name in self.datasets},
             "reference": self.table.reference,
+            "primary": self.primary and self.primary.name,
+            "contrasts": {each.name: asdict(each) for each in self.contrasts},
+            "tuned": msgspec.to_builtins(self.chosen),
             "runs": {run.name: to_mapping(run.config) for run in self.runs},
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import msgspec
 from vidjax import records
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction, read_scores
+from vidjax.training.meter import EPOCH
 
 from ..runs.worker import read_record
 from .plan import Run
@@ -37,12 +38,13 @@ class Result:
       timed_top1: top-1 on test videos of classes that no single frame decides; NaN if there are
         none.
       train_top1: top-1 on the training videos, by the same protocol and without regularisers.
-      train_accuracy: accuracy on the training clips of the last epoch during training: augmented,
-        with regularisers, while the network learnt.
+      train_accuracy: accuracy on the training clips of the last whole epoch during training:
+        augmented, with regularisers, while the network learnt; NaN if no epoch was completed.
       seconds: wall time of the training, with compilation and test.
       cpu_seconds: CPU time of its process, over all cores.
       compile_seconds: the part of `seconds` for compiling the training step.
       correct: whether each test video is right.
+      timed: test videos of classes that no single frame decides.
       train_videos: number of training videos that were evaluated.
     """
 
@@ -57,12 +59,21 @@ class Result:
     cpu_seconds: float = float("nan")
     compile_seconds: float = float("nan")
     correct: Mapping[str, bool] = field(default_factory=dict)
+    timed: frozenset[str] = frozenset()
     train_videos: int = 0
 
     @property
     def gap(self) -> float:
-        """The generalisation gap: top-1 on training videos minus top-1 on test videos."""
+        """The gap as tested: top-1 on training videos minus top-1 on test videos, both as tests."""
         return self.train_top1 - self.top1
+
+    @property
+    def gap_as_trained(self) -> float:
+        """The gap as trained: accuracy on training clips minus top-1 on test videos.
+
+        This is the gap of the RMS paper: augmented clips and regularisers on one side only.
+        """
+        return self.train_accuracy - self.top1
 
 
 def read_result(run: Run, timed: Collection[str] = ()) -> Result:
@@ -89,14 +100,12 @@ def read_result(run: Run, timed: Collection[str] = ()) -> Result:
         top1=read_scores(test).top1,
         timed_top1=sum(of_timed) / len(of_timed) if of_timed else float("nan"),
         train_top1=seen_scores.top1,
-        train_accuracy=_of_last_epoch(
-            _lines(run.workdir / "metrics.jsonl", "train"),
-            max(1, seen_scores.videos // config.train.batch_size),
-        ),
+        train_accuracy=_of_last_epoch(run.workdir / "metrics.jsonl"),
         seconds=record["seconds"],
         cpu_seconds=record["cpu_seconds"],
-        compile_seconds=_lines(run.workdir / "timing.jsonl", "compile")[-1].seconds,
+        compile_seconds=_compile_seconds(run.workdir / "timing.jsonl"),
         correct={row.video: row.is_right for row in rows},
+        timed=frozenset(row.video for row in rows if row.label in timed),
         train_videos=seen_scores.videos,
     )
 
@@ -106,24 +115,28 @@ def _report(workdir: Path, split: str, step: int) -> Path:
     return file
 
 
+def _of_last_epoch(file: Path) -> float:
+    found = _lines(file, EPOCH)
+    return found[-1].top1 if found else float("nan")
+
+
+def _compile_seconds(file: Path) -> float:
+    """Reads how long the training step was compiled.
+
+    Raises:
+      RecordError: there is no such line.
+    """
+    found = _lines(file, "compile")
+    if not found:
+        raise records.RecordError(f"{file} has no line of 'compile': start the run again")
+    return found[-1].seconds
+
+
 def _lines(file: Path, split: str) -> list[_Line]:
     """Reads the lines of a split, in order.
 
     Raises:
-      RecordError: a line is damaged, or there are none.
+      RecordError: a line is damaged.
     """
     lines = records.read_lines(file, "start the run again", _Line)
-    found = [records.converted(line, _Line) for line in lines if line["split"] == split]
-    if not found:
-        raise records.RecordError(f"{file} has no line of {split!r}: start the run again")
-    return found
-
-
-def _of_last_epoch(lines: Sequence[_Line], steps: int) -> float:
-    """Averages top-1 over the last steps; a line is the mean since the line before it."""
-    begun = max(0, lines[-1].step - steps)
-    total, before = 0.0, 0
-    for line in lines:
-        total += line.top1 * max(0, line.step - max(before, begun))
-        before = line.step
-    return total / (before - begun)
+    return [records.converted(line, _Line) for line in lines if line["split"] == split]

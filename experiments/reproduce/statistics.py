@@ -1,15 +1,14 @@
-"""The statistics of a table: intervals over seeds, differences seed by seed, McNemar's test."""
+"""The statistics of a table's rows: intervals over seeds, and differences seed by seed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from vidjax.evaluation.significance import McNemar, mcnemar
 
 from ..runs.statistics import Interval, interval
+from .contrast_results import aligned
 from .plan import Plan
 from .results import Result
 from .table import Row
@@ -23,16 +22,14 @@ class Comparison:
       difference: top-1 of the row minus that of the reference, seed by seed.
       timed: the same on classes that no single frame decides.
       gap: the same for the gap between training and test videos.
-      test: McNemar's test over the pairs (same seed, same video) of all seeds; `b` counts pairs
-        that only the reference has right, `c` those that only the row has right.
-      by_seed: p-value of each seed alone.
+      by_seed: McNemar's test of each seed alone; `b` counts videos that only the reference has
+        right, `c` those that only the row has right.
     """
 
     difference: Interval
     timed: Interval
     gap: Interval
-    test: McNemar
-    by_seed: dict[int, float]
+    by_seed: dict[int, McNemar]
 
 
 @dataclass(frozen=True)
@@ -99,24 +96,9 @@ def compare(row: Sequence[Result], reference: Sequence[Result]) -> Comparison | 
     ]
     if not pairs:
         return None
-    aligned = [_aligned(*pair) for pair in pairs]
     return Comparison(
         interval([ours.top1 - theirs.top1 for theirs, ours in pairs]),
         interval([ours.timed_top1 - theirs.timed_top1 for theirs, ours in pairs]),
         interval([ours.gap - theirs.gap for theirs, ours in pairs]),
-        mcnemar(*np.concatenate(aligned, axis=1)),
-        {
-            ours.run.seed: mcnemar(*both).p_value
-            for (_, ours), both in zip(pairs, aligned, strict=True)
-        },
+        {ours.run.seed: mcnemar(*aligned(theirs, ours)) for theirs, ours in pairs},
     )
-
-
-def _aligned(reference: Result, row: Result) -> np.ndarray:
-    """Returns whether each video is right, bool `[2, videos]`, with the reference first."""
-    if reference.correct.keys() != row.correct.keys():
-        raise ValueError(
-            f"{reference.run.workdir} and {row.run.workdir} were tested on different videos"
-        )
-    videos = sorted(reference.correct)
-    return np.array([[result.correct[video] for video in videos] for result in (reference, row)])

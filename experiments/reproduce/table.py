@@ -6,15 +6,17 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from vidjax.untrusted_names import nearest
 
 from . import tables
+from .contrasts import Contrast
 from .paper_row import PaperRow
 
-SCALES = ("smoke", "small", "paper")
+SCALES = ("smoke", "small", "gpu", "paper")
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,30 @@ class Row:
       label: label in the table.
       paper: the paper's top-1 in percent; None if it prints none.
       against: name of the row to compare with; if empty, the table's reference.
+      begins: name of the row whose trained network, with the same seed, this one begins from; empty
+        begins anew.
     """
 
     name: str
     label: str
     paper: float | None = None
     against: str = ""
+    begins: str = ""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A grid of learning rates and lengths, which every row is tuned over.
+
+    Attributes:
+      rates: learning rates.
+      durations: lengths of the training, such as `60 epochs`.
+      seed: seed of all trials; no run of a table has it.
+    """
+
+    rates: tuple[float, ...]
+    durations: tuple[str, ...]
+    seed: int = 100
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,10 @@ class Setup:
       timed: classes that no single frame decides, which also get a score of their own.
       rows: rows that are trained on this data set; if empty, those of the table.
       minutes: minutes that all runs took on two CPU cores; 0 if that was not measured.
+      tuning: the grid that `--tune` tries for each row on the validation videos; None has none.
+
+    Raises:
+      ValueError: a run of the table would have the seed of the tuning.
     """
 
     config: Callable[[str], ConfigDict]
@@ -54,6 +78,11 @@ class Setup:
     timed: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     minutes: float = 0
+    tuning: Tuning | None = None
+
+    def __post_init__(self) -> None:
+        if self.tuning and self.tuning.seed in self.seeds:
+            raise ValueError(f"seed {self.tuning.seed} tunes the rows; the table needs others")
 
 
 @dataclass(frozen=True)
@@ -68,6 +97,10 @@ class Table:
       reference: name of the row that the others are compared with.
       setups: for each scale, the setup of each data set.
       printed: rows of the paper.
+      primary: the contrast that the table is made for; its p-value needs no correction. None
+        corrects those of all contrasts.
+      contrasts: the other contrasts; if there are none, each row is compared with its reference by
+        top-1 on each data set.
     """
 
     name: str
@@ -77,6 +110,8 @@ class Table:
     reference: str
     setups: Mapping[str, Mapping[str, Setup]]
     printed: tuple[PaperRow, ...] = ()
+    primary: Contrast | None = None
+    contrasts: tuple[Contrast, ...] = ()
 
     def at(self, scale: str) -> Mapping[str, Setup]:
         """Returns the setups of a scale, by data set.
@@ -88,6 +123,10 @@ class Table:
             have = ", ".join(self.setups) or "none: nothing in it is trained; use --analytical"
             raise ValueError(f"--scale={scale}: table {self.name} has {have}")
         return self.setups[scale]
+
+    def folder(self, scale: str, output: Path) -> Path:
+        """Returns the folder of the table at a scale."""
+        return output / f"{self.name}-{scale}"
 
     def rows_on(self, scale: str, dataset: str) -> tuple[Row, ...]:
         """Returns the rows that are trained on a data set at a scale."""

@@ -19,6 +19,7 @@ def draw(
     upright: bool,
     color: str,
     dots: str = "0.4",
+    aside: float = 0,
     scale: float = 100,
 ) -> None:
     """Draws a mean with its interval and the values of the seeds.
@@ -31,12 +32,13 @@ def draw(
       upright: whether values are on the vertical axis.
       color: colour of the mark.
       dots: colour of the dots.
+      aside: how far the dots are beside the mark, on the other axis.
       scale: factor for all values; 100 turns fractions into percent.
     """
     # One seed has no interval and an unfinished row no mean; Matplotlib leaves out NaN.
     half = scale * np.nan_to_num(over.half)
     mean, single = scale * over.mean, [scale * value for value in values]
-    places = [place] * len(single)
+    places = [place + aside] * len(single)
     if upright:
         axes.errorbar(place, mean, yerr=half, fmt="D", capsize=3, color=color)
         axes.plot(places, single, ".", color=dots)

@@ -59,7 +59,7 @@ LEFT_OUT = (
     (r"gs://|s3://|BUCKET|--dask|--beam", "a bucket or a cluster"),
     (r"ucf101|hacs_|kinetics700|--dataset=", "a data set that has to be downloaded"),
     (r"experiments\.benchmark", "measures for minutes; tests/experiments runs each part"),
-    (r"experiments\.reproduce .*(--scale=small|--table=all)", "trains for half an hour"),
+    (r"experiments\.reproduce .*(--scale=small|--table=(all|evidence))", "trains for hours"),
     (r"\bRUN\b|RUN_A|RUN\.\.\.|MAPS", "stands for what the reader has"),
     (r"method=truth|method=amplified|--layer=stem", "needs other runs; tests/explain has them"),
     (r"data\.name=|class_reg:|regularized", "starts from a run on Kinetics"),

@@ -9,7 +9,9 @@ from configs import demo
 from experiments.compare import read_predictions
 from experiments.explain.resumable_results import ResumableResults
 from experiments.explain.truth import read_settings
+from experiments.reproduce import budget
 from experiments.reproduce.plan import read_plan
+from experiments.reproduce.tuning import read_choices
 from experiments.runs.worker import read_record
 from experiments.sweep.plan import planned_split
 from tests.faults.fuzz import COUNT, fuzz, refusing
@@ -101,6 +103,8 @@ def read_others(folder):
         read_plan(folder / "plan.json")
         assert planned_split(folder)
         assert read_record(folder / "record.json")["state"]
+        assert all(choice.rate >= 0 for choice in read_choices(folder)["a"].values())
+        assert budget.read(folder)
         read_card(folder)
 
 
@@ -204,6 +208,10 @@ def others(tmp_path, run):
     records.write(place / "plan.json", plan | {"split": "val"})
     record = {"state": "finished", "starts": 2, "seconds": 1.5, "step": 4, "cpu_seconds": 2.5}
     records.write(place / "record.json", record)
+    choice = {"rate": 0.1, "duration": "4 epochs", "top1": 0.5}
+    records.write(place / "tuning.json", {"seed": 100, "chosen": {"a": {"b": choice}}})
+    kept = {"hours": 6.0, "workers": 2, "seeds": [0, 1], "rows": ["b"], "estimate": 5.5}
+    records.write(place / "budget.json", kept)
     records.write(place / "card.json", CARD)
     return place
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import av
 import numpy as np
 from av.sidedata import sidedata
+from av.video.reformatter import VideoReformatter
 
 
 def oriented_image(frame: av.VideoFrame) -> np.ndarray:
@@ -15,7 +17,7 @@ def oriented_image(frame: av.VideoFrame) -> np.ndarray:
     The display matrix maps a pixel (x, y) to (a x + c y, b x + d y). Angles are rounded to the
     nearest multiple of 90 degrees.
     """
-    image = frame.to_ndarray(format="rgb24")
+    image = _converter.reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
     a, b, c, d = _matrix(frame)
     if abs(b) + abs(c) > abs(a) + abs(d):
         image = image.swapaxes(0, 1)
@@ -25,6 +27,16 @@ def oriented_image(frame: av.VideoFrame) -> np.ndarray:
     image = image[:, ::-1] if across < 0 else image
     image = image[::-1] if down < 0 else image
     return np.ascontiguousarray(image)
+
+
+class _Converter(threading.local):
+    """Keeps a converter for each thread: a new one for each frame takes longer than decoding it."""
+
+    def __init__(self) -> None:
+        self.reformatter = VideoReformatter()
+
+
+_converter = _Converter()
 
 
 def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:

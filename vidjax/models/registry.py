@@ -17,7 +17,7 @@ from vidjax import methods, plugins
 from vidjax.models.cards import Variant
 from vidjax.models.model_list import variant
 from vidjax.settings import Kind, check, whole
-from vidjax.slots import AllSlots, Option, Places, Reading, Slots, as_tuples
+from vidjax.slots import AllSlots, Guesses, Option, Places, Reading, Slots, as_tuples
 from vidjax.untrusted_names import nearest
 
 STAGES = 4
@@ -156,12 +156,30 @@ def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
       name: name of the network.
       options: options that it was created with.
     """
-    network = variant(name)
-    options = {**network.defaults, **options}
-    on = [own.reading for key, own in methods_of(network).items() if options.get(key) is not None]
-    found = [reading for reading in on if reading is not None]
+    found = [each.reading for each in _methods_on(name, options) if each.reading is not None]
 
     def read(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
         return {k: v for reading in found for k, v in reading(intermediates, logits).items()}
 
     return read if found else None
+
+
+def guesses(name: str, options: Mapping[str, Any]) -> Guesses | None:
+    """Returns a function that reads the classes that a network's methods guess; None if none do.
+
+    Args:
+      name: name of the network.
+      options: options that it was created with.
+    """
+    found = [each.guesses for each in _methods_on(name, options) if each.guesses is not None]
+
+    def read(intermediates: Mapping[str, Any]) -> dict[str, jax.Array]:
+        return {k: v for guess in found for k, v in guess(intermediates).items()}
+
+    return read if found else None
+
+
+def _methods_on(name: str, options: Mapping[str, Any]) -> list[Option]:
+    network = variant(name)
+    options = {**network.defaults, **options}
+    return [own for key, own in methods_of(network).items() if options.get(key) is not None]

@@ -1,0 +1,171 @@
+"""Contrasts: which there are, what they find, and how they are written down."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments.reproduce.contrast_results import evaluate
+from experiments.reproduce.contrasts import Contrast, contrasts, planned
+from experiments.reproduce.figure import compose
+from experiments.reproduce.plan import Plan
+from experiments.reproduce.report import write_report
+from experiments.reproduce.results import read_result
+from experiments.reproduce.seed_statistics import holm
+from experiments.reproduce.statistics import summarize
+from experiments.reproduce.table import find_tables
+from tests.experiments.test_reproduce_statistics import TABLE, TRAIN_VIDEOS, VIDEOS, finish
+
+PRIMARY = Contrast("method", "plain", "made_up")
+NAMED = dataclasses.replace(
+    TABLE,
+    primary=PRIMARY,
+    contrasts=contrasts(
+        ["plain", "method", "other"], "plain", ["made_up"], "top1", "timed_top1", "gap"
+    ),
+)
+RIGHT = {
+    "plain": [20, 18, 22, 19],
+    "method": [26, 22, 25, 27],
+    "other": [21, 18, 19, 20],
+}
+OF_TRAIN = {"plain": [45, 44, 48, 46], "method": [40, 41, 40, 42], "other": [44, 45, 47, 43]}
+
+
+def plan_of(table, root, seeds=(0, 1, 2, 3)):
+    setup = dataclasses.replace(table.setups["small"]["made_up"], seeds=seeds)
+    table = dataclasses.replace(table, setups={"small": {"made_up": setup}})
+    return Plan.of(table, "small", ["made_up"], root, root / "data")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    root = tmp_path_factory.mktemp("contrasts")
+    plan = plan_of(NAMED, root)
+    for run in plan.runs:
+        # Which videos are right moves with the seed, so that McNemar's tests differ.
+        right = range(run.seed, run.seed + RIGHT[run.row][run.seed])
+        finish(run, right, OF_TRAIN[run.row][run.seed], 1.0)
+    text = write_report(plan).read_text()
+    rows = list(csv.DictReader((plan.folder / "contrasts.csv").read_text().splitlines()))
+    return plan, text, {(row["row"], row["metric"]): row for row in rows}
+
+
+def differences(row, metric):
+    """The row minus `plain` seed by seed, from the numbers of right videos."""
+    top1 = np.subtract(RIGHT[row], RIGHT["plain"]) / VIDEOS
+    if metric == "top1":
+        return top1
+    return np.subtract(OF_TRAIN[row], OF_TRAIN["plain"]) / TRAIN_VIDEOS - top1
+
+
+@pytest.mark.parametrize("metric", ["top1", "gap"])
+@pytest.mark.parametrize("row", ["method", "other"])
+def test_a_contrast_is_a_paired_test_over_seeds(written, row, metric):
+    _, _, rows = written
+    by_hand, found = differences(row, metric), rows[row, metric]
+    assert float(found["difference"]) == pytest.approx(by_hand.mean())
+    assert float(found["p"]) == pytest.approx(stats.ttest_1samp(by_hand, 0).pvalue, rel=1e-4)
+    low, high = stats.t.interval(0.95, 3, loc=by_hand.mean(), scale=stats.sem(by_hand))
+    assert float(found["half_over_seeds"]) == pytest.approx((high - low) / 2, rel=1e-4)
+    assert found["seeds"] == "4"
+    # No video is drawn for a gap, which has videos of two splits.
+    assert (found["half_over_seeds_and_videos"] == "") == (metric == "gap")
+
+
+def test_all_but_the_primary_contrast_are_corrected_together(written):
+    _, text, rows = written
+    assert len(rows) == 6
+    primary = rows.pop(("method", "top1"))
+    assert (primary["primary"], primary["p_corrected"]) == ("1", primary["p"])
+    p_values = [float(row["p"]) for row in rows.values()]
+    found = [float(row["p_corrected"]) for row in rows.values()]
+    assert found == pytest.approx(holm(p_values), rel=1e-4)
+    assert "**method - plain**" in text
+    assert "of the other 5 contrasts together" in text
+
+
+def test_the_text_says_which_difference_the_plan_can_see(written):
+    plan, text, _ = written
+    assert "With 4 seeds and 40 test videos the plan finds a difference of" in text
+    assert "from 4 finished seeds of method - plain, top-1, made_up" in text
+    assert (plan.folder / "power.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_has_a_line_for_each_contrast_and_a_dot_for_each_seed(written):
+    plan, _, _ = written
+    results = [read_result(run, ("b",)) for run in plan.runs]
+    found = evaluate(plan, results)
+    summaries = {"made_up": summarize(plan, results, "made_up")}
+    axes = compose(summaries, found, "plain", "a title").axes
+    # Three metrics of the contrasts, and top-1.
+    assert len(axes) == 4
+    *differences_of, accuracy = axes
+    for panel, metric in zip(differences_of, ("top1", "timed_top1", "gap"), strict=True):
+        shown = [each for each in found if each.contrast.metric == metric]
+        names = [label.get_text() for label in panel.get_yticklabels()]
+        assert names == ["the method", "another"]
+        dots = [line for line in panel.get_lines() if line.get_marker() == "."]
+        for line, each in zip(dots, shown, strict=True):
+            assert line.get_xdata() == pytest.approx(100 * np.array(each.by_seed))
+    assert accuracy.get_xlim() == (0, 100)
+    assert len(accuracy.get_yticklabels()) == 3
+
+
+def test_contrasts_are_in_the_plan_before_a_run(tmp_path):
+    plan = plan_of(NAMED, tmp_path)
+    plan.write_down()
+    file = plan.folder / "plan.json"
+    mapping = json.loads(file.read_text())
+    assert mapping["primary"] == "method - plain, top-1, made_up"
+    assert mapping["contrasts"]["other - plain, gap, made_up"] == {
+        "row": "other",
+        "reference": "plain",
+        "dataset": "made_up",
+        "metric": "gap",
+    }
+    assert not list(tmp_path.rglob("seed*"))
+    other = dataclasses.replace(NAMED, primary=Contrast("other", "plain", "made_up"))
+    with pytest.raises(ValueError, match="plan.json is another plan: .*primary is"):
+        plan_of(other, tmp_path).write_down()
+
+
+def test_a_table_that_names_no_contrast_compares_each_row_by_top1(tmp_path):
+    plan = plan_of(TABLE, tmp_path)
+    assert plan.contrasts == contrasts(["plain", "method", "other"], "plain", ["made_up"], "top1")
+    assert plan.primary is None
+
+
+def test_contrasts_of_other_data_sets_are_left_out():
+    rows = {"here": [("a", "b"), ("b", "b")]}
+    here, there = Contrast("a", "b", "here"), Contrast("a", "b", "there")
+    assert planned([here, there], rows) == (here,)
+    assert planned([there], rows) == (here,)
+    with pytest.raises(ValueError, match="'c' is not trained on here"):
+        planned([Contrast("c", "b", "here")], rows)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (("a", "a", "here"), "a is compared with itself"),
+        (("a", "b", "here", "loss"), "metric 'loss' is unknown; use one of top1, timed_top1, gap"),
+    ],
+)
+def test_a_contrast_that_says_nothing_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Contrast(*settings)
+
+
+def test_every_experiment_of_our_own_names_a_primary_contrast_of_its_rows():
+    tables = [table for table in find_tables(["all"]) if table.name.startswith("evidence.")]
+    assert tables
+    for table in tables:
+        names = {row.name for row in table.rows}
+        assert table.primary.dataset in table.setups["small"]
+        for each in (table.primary, *table.contrasts):
+            assert {each.row, each.reference} <= names
+            assert each.dataset in table.setups["small"]
