@@ -10,7 +10,7 @@
 #
 # Set `VIDEOS` to your folder; with Google Drive mounted it is something like
 # `/content/drive/MyDrive/videos`. If you leave it empty, the next cell makes 96 videos of four
-# actions, and adds two files that are not videos.
+# actions, and adds two broken files.
 
 # %%
 VIDEOS = ""

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Published weights: predict, features, fine-tune
 #
-# Others have trained large video networks and published the weights. vidjax knows 139 of their
-# checkpoints by name. This notebook names the action in a video with I3D of Kinetics-400, uses its
-# features to tell new actions apart, and trains a new classifier on top of it.
+# Others have trained large video networks and published the weights. vidjax knows more than a
+# hundred of their checkpoints by name. This notebook names the action in a video with I3D of
+# Kinetics-400, uses its features to tell new actions apart, and trains a new classifier on top of
+# it.
 
 # %%
 import jax

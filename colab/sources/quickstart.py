@@ -91,7 +91,7 @@ for action, probability in run.predict(video):
 # ## See where the network looked
 #
 # A Saliency Tube shows where in space and time the network found evidence for a class: the
-# brighter, the more. A good network looks at the limbs that move, not at the wall.
+# brighter, the more. You would want it to look at the limbs that move, not at the wall.
 
 # %%
 from vidjax.explain.colours import overlay
