@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 _TRAIN = "train"
 # Points of a curve, each a mean; accuracies of single batches are too noisy.
@@ -78,7 +78,7 @@ def draw(runs: Sequence[Curves]) -> Any:
         for split, (steps, scores) in run.by_split.items():
             steps, scores = thinned(steps, scores, _POINTS)
             line, mark = (":", "") if split == _TRAIN else ("-", "o")
-            label = lettering(f"{run.name}, {split}: {scores[-1]:.1f}")
+            label = figure_text(f"{run.name}, {split}: {scores[-1]:.1f}")
             axes.plot(steps, scores, f"{line}{mark}", color=color, markersize=4, label=label)
     axes.set_xlabel("step")
     axes.set_ylabel("top-1, %")

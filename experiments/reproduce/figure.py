@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.storage.writing import writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 from ..runs import seed_plot
 from .statistics import Summary
@@ -39,8 +39,8 @@ def draw(
         for axes, (quantity, label) in zip(line, PANELS, strict=True):
             _panel(axes, each, quantity, reference)
             axes.set_xlabel(label)
-            axes.set_title(lettering(dataset), loc="left")
-    figure.suptitle(lettering(f"{title}: mean over seeds, 95 % interval; dots are seeds", 200))
+            axes.set_title(figure_text(dataset), loc="left")
+    figure.suptitle(figure_text(f"{title}: mean over seeds, 95 % interval; dots are seeds", 200))
     with writing_bytes(file) as stream:
         figure.savefig(stream, format="png", dpi=110)
 
@@ -52,6 +52,6 @@ def _panel(axes: Any, summaries: Sequence[Summary], quantity: str, reference: st
         seed_plot.draw(axes, place, over, values, upright=False, color="C0")
         if summary.row.name == reference and values:
             axes.axvline(100 * over.mean, color="0.6", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(summaries)), [lettering(s.row.label) for s in summaries])
+    axes.set_yticks(range(len(summaries)), [figure_text(s.row.label) for s in summaries])
     axes.set_ylim(len(summaries) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

@@ -61,7 +61,10 @@ LEFT_OUT = (
     (r"experiments\.benchmark", "measures for minutes; tests/experiments runs each part"),
     (r"experiments\.reproduce .*(--scale=small|--table=all)", "trains for half an hour"),
     (r"\bRUN\b|RUN_A|RUN\.\.\.|MAPS", "stands for what the reader has"),
-    (r"method=truth|method=amplified|--layer=stem", "needs other runs; tests/explain has them"),
+    (
+        r"method=faithfulness|method=amplified|--layer=stem",
+        "needs other runs; tests/explain has them",
+    ),
     (r"data\.name=|class_reg:|regularized", "starts from a run on Kinetics"),
     (r"\$run", "a loop of the shell"),
     (r"tau=|x3d_m --format", "a folder of another section"),

@@ -26,7 +26,7 @@ from vidjax.run.processes import after_first, is_first
 from vidjax.run.sharding import BATCH_AXES, to_devices
 from vidjax.storage.writing import check_writable, make_folder
 from vidjax.trained.trained_network import Trained
-from vidjax.watchdog import doing
+from vidjax.watchdog import report_progress
 
 Variables = Any
 Progress = Callable[[int, int], None]
@@ -119,7 +119,7 @@ class Scorer:
             return np.concatenate(rows, axis=-1)
 
         total = len(batches)
-        doing(f"evaluating {self.name}", compiling=True)
+        report_progress(f"evaluating {self.name}", compiling=True)
         scores = score_videos(
             predict,
             prefetch(batches, config.data.threads),
