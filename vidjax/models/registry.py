@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from vidjax import methods, plugins
 from vidjax.models.cards import Variant
 from vidjax.models.model_list import variant
+from vidjax.models.renamed_options import has_old_names, with_new_names
 from vidjax.settings import Kind, check, whole
 from vidjax.slots import AllSlots, Option, Places, Reading, Slots, as_tuples
 from vidjax.untrusted_names import nearest
@@ -67,6 +68,7 @@ def create_model(
       >>> model.apply(variables, clip, train=False).shape
       (1, 5)
     """
+    options = current_options(name, options)
     check_options(name, options)
     check({"num_classes": num_classes, "dtype": dtype}, ALL)
     network = variant(name)
@@ -83,6 +85,34 @@ def create_model(
     return network.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
 
 
+def current_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Replaces old names of a network's options, and of its methods' settings, by new ones.
+
+    Args:
+      name: one of `list_models()`.
+      options: as in `create_model`, or as an older version has stored them.
+
+    Raises:
+      ValueError: the network is unknown, or an option has both its old and its new name.
+    """
+    if not has_old_names(options):
+        return dict(options)
+    network = variant(name)
+    own = methods_of(network)
+    options = with_new_names(options, {*network.options, *own})
+    return {
+        key: _with_new_settings(key, value, own[key].settings) if key in own else value
+        for key, value in options.items()
+    }
+
+
+def _with_new_settings(option: str, value: Any, known: Mapping[str, Any]) -> Any:
+    """Replaces old names in a method's value, which may be a mapping or several."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(_with_new_settings(option, each, known) for each in value)
+    return with_new_names(value, known, f"{option} ") if isinstance(value, Mapping) else value
+
+
 def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Refuses unknown options of a network, and disallowed values of its own options.
 
@@ -93,7 +123,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     Raises:
       ValueError: the name or an option is unknown, or a value is not allowed.
     """
-    network = variant(name)
+    network, options = variant(name), current_options(name, options)
     _check_names(network, options)
     check(options, network.options)
 
@@ -157,7 +187,7 @@ def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
       options: options that it was created with.
     """
     network = variant(name)
-    options = {**network.defaults, **options}
+    options = {**network.defaults, **current_options(name, options)}
     on = [own.reading for key, own in methods_of(network).items() if options.get(key) is not None]
     found = [reading for reading in on if reading is not None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vidjax.convert.loading import Converted, convert
 from vidjax.models.model_list import model_card
-from vidjax.models.registry import create_model
+from vidjax.models.registry import create_model, current_options
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.published.clip_preprocessing import colours_of
 from vidjax.trained.published.identify import row_of
@@ -28,7 +28,8 @@ def find(wanted: WeightsName) -> Trained | None:
         raise WeightsError(f"{file} is a file: name its network too, as in x3d_m:{file}")
     row = row_of(wanted.network, wanted.path)
     known = {**row.options, **colours_of(row)} if row else {}
-    converted = convert(wanted.network, wanted.path, **{**known, **wanted.options})
+    given = current_options(wanted.network, wanted.options)
+    converted = convert(wanted.network, wanted.path, **{**known, **given})
     return trained_of(wanted.network, converted, wanted.path.name)
 
 
