@@ -25,6 +25,7 @@ STEPS = (
     "--config.train.duration=2 steps",
     "--config.train.batch_size=2",
     "--config.eval.batch_size=2",
+    "--config.eval.crops=1",
 )
 # Pages, or some of their sections.
 PAGES = (
@@ -66,6 +67,7 @@ LEFT_OUT = (
         "needs other runs; tests/explain has them",
     ),
     (r"data\.name=|class_reg:|regularized", "starts from a run on Kinetics"),
+    (r"--optuna", "an extra; tests/experiments/test_sweep_optuna.py has it"),
     (r"tau=|x3d_m --format", "a folder of another section"),
 )
 # What blocks of Python take for granted.
