@@ -111,7 +111,7 @@ def small(typed):
             varied = re.findall(r"(?:--grid|--search)[ =]([\w.]+)=", given)
             more = tuple(each for each in more if each[9:].partition("=")[0] not in varied)
             more = (*more, "--seeds=1", *(("--optuna=2",) if "--optuna" in given else ()))
-    elif "--weights=i3d" in given:
+    elif "--weights=i3d" in given and "--workdir" not in given:
         more = CLIPS
     elif typed.module == "experiments.contact_sheet":
         arguments = [re.sub(r":dataset=\w+", ":smoke=true", each) for each in arguments]
