@@ -44,6 +44,29 @@ def form(width: int | None, depths: Sequence[str] | None, **others: Any) -> dict
     return {name: value for name, value in options.items() if value is not None}
 
 
+def network_and_width(text: str) -> tuple[str, int | None]:
+    """Reads a network's name, with a width behind it or not, as in `r3d_18:width=16`.
+
+    Raises:
+      ValueError: it is neither.
+    """
+    name, _, width = text.partition(":width=")
+    if ":" in name or (":" in text and not (width.isdigit() and int(width))):
+        raise ValueError(f"network {text!r}: a name, or one with a width, as r3d_18:width=16")
+    return name, int(width) if width else None
+
+
 def named(network: str, options: Mapping[str, Any]) -> str:
     """A network's name with what differs from its published form."""
     return network + "".join(f" {name}={value}" for name, value in options.items())
+
+
+def without(flags: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """Returns arguments without some flags that have a value, as `--flag=3` or `--flag 3`."""
+    kept, skip = [], False
+    for each in arguments:
+        name, equals, _ = each.partition("=")
+        if not skip and name not in flags:
+            kept.append(each)
+        skip = not skip and name in flags and not equals
+    return kept

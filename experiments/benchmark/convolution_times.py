@@ -22,6 +22,7 @@ from vidjax.layers.lowering import force_lowering
 from vidjax.program import read_program
 from vidjax.storage.writing import appending, move, write_text
 
+from .arguments import network_and_width
 from .machine import describe, versions
 from .timing import time_in_turns
 
@@ -39,10 +40,8 @@ def convolutions(network: str, shape: tuple[int, ...], dtype: str) -> list[Probl
     Raises:
       ValueError: the network is neither a name nor a name with a width, as in `r3d_18:width=16`.
     """
-    name, _, width = network.partition(":width=")
-    if ":" in name or (width and not width.isdigit()):
-        raise ValueError(f"network {network!r}: a name, or one with a width, as r3d_18:width=16")
-    options = {"width": int(width)} if width else {}
+    name, width = network_and_width(network)
+    options = {} if width is None else {"width": width}
     model = vidjax.create_model(name, dtype=jnp.dtype(dtype), **options)
     clip = jax.ShapeDtypeStruct(shape, jnp.float32)
     with force_lowering("lax"):

@@ -22,7 +22,8 @@ LEGEND = (
     "of what convolutions and matrix products read and write, as a share of this machine's own "
     "best pass over memory. A training step counts three times the multiply-adds and bytes of a "
     "forward pass. MiB: arguments, results and scratch as XLA plans them; of PyTorch what its "
-    "allocator held at most on an accelerator."
+    "allocator held at most on an accelerator. With --processes, numbers are medians over "
+    "processes, and the range of the ratio follows it."
 )
 
 
@@ -63,6 +64,9 @@ class Measurement:
     compile_seconds: float | None
     memory: int | None
     device_peak: int | None
+    processes: int = 1
+    least_of_torch: float | None = None
+    most_of_torch: float | None = None
 
     def cells(self) -> tuple[str, ...]:
         """The row under `COLUMNS`."""
@@ -71,13 +75,19 @@ class Measurement:
             _three_digits(self.ms),
             "-" if self.half_iqr_ms is None else _three_digits(self.half_iqr_ms),
             _three_digits(self.clips_per_second),
-            _shown(self.of_torch, "{:.2f}"),
+            self._ratio(),
             f"{self.flops_per_second / 1e9:.0f}",
             f"{self.of_matmul:.1%}",
             f"{self.of_copies:.1%}",
             _shown(None if self.memory is None else self.memory / 2**20, "{:.0f}"),
             _shown(self.compile_seconds, "{:.1f}"),
         )
+
+    def _ratio(self) -> str:
+        """The ratio, with its range where several processes measured it."""
+        if self.processes == 1 or self.of_torch is None:
+            return _shown(self.of_torch, "{:.2f}")
+        return f"{self.of_torch:.2f} ({self.least_of_torch:.2f} to {self.most_of_torch:.2f})"
 
 
 def measurements(

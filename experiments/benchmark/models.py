@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ import vidjax
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
-from .arguments import clip_sizes, form, named, numbers
+from . import ratio_figure
+from .arguments import clip_sizes, form, named, network_and_width, numbers, without
 from .case import Case
 from .comparison import Contest, release
 from .machine import (
@@ -26,10 +28,15 @@ from .machine import (
 from .measurement import COLUMNS, LEGEND, Measurement
 from .models_csv import write_csv
 from .models_figure import draw
+from .processes import in_processes, medians
 from .timing import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "NETWORK: Name of the network.")
-_MODELS = flags.DEFINE_list("models", [], "NETWORK,...: Several networks, instead of --model.")
+_MODELS = flags.DEFINE_list(
+    "models",
+    [],
+    "NETWORK,...: Several networks, instead of --model; `r3d_18:width=16` is one of another width.",
+)
 _BATCH = flags.DEFINE_list("batch", ["4"], "N,...: Batch sizes.")
 _CLIP = flags.DEFINE_multi_string("clip", ["8,64,64"], "FRAMES,HEIGHT,WIDTH: Size of the clips.")
 _PASSES = flags.DEFINE_list("passes", ["train"], "PASS,...: Passes: forward, train.")
@@ -50,7 +57,14 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; the median counts.", lower_
 _STEPS = flags.DEFINE_integer(
     "steps", 1, "Passes per measurement, without waiting in between.", lower_bound=1
 )
-_OUTPUT = flags.DEFINE_string("output", "", "FOLDER: Folder for models.csv and models.png.")
+_PROCESSES = flags.DEFINE_integer(
+    "processes", 1, "Fresh processes; the median over them counts.", lower_bound=1
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "FOLDER: Folder for models.csv, models.png and ratios.png."
+)
+# Flags that the processes of --processes do not get.
+_OF_ALL = ("--processes", "--output")
 _CHOICES = {"passes": ("forward", "train"), "dtypes": ("float32", "bfloat16")}
 
 
@@ -65,6 +79,9 @@ def main(arguments: Sequence[str]) -> None:
     """
     del arguments
     _check()
+    if _PROCESSES.value > 1:
+        _repeat()
+        return
     if _PEER.value == "torch":
         leave_memory_to_others()
     machine = measure(_DTYPES.value)
@@ -84,10 +101,33 @@ def main(arguments: Sequence[str]) -> None:
         _report(case, measured, rows)
     if rows:
         say(*LEGEND.splitlines())
-        if _OUTPUT.value:
-            draw(as_path(_OUTPUT.value) / "models.png", rows, f"{describe()}; {versions()}")
+        _draw(rows)
     if failures:
         raise SystemExit(f"{failures} cases failed; see above")
+
+
+def _repeat() -> None:
+    """Measures in several processes, prints the medians and writes them."""
+    say(describe(), versions())
+    rows = medians(in_processes(["models", *without(_OF_ALL, sys.argv[1:])], _PROCESSES.value, say))
+    by_case: dict[Case, list[Measurement]] = {}
+    for row in rows:
+        clip = clip_sizes(row.clip)
+        case = Case(row.network, row.task, row.dtype, row.batch, clip)
+        by_case.setdefault(case, []).append(row)
+    for case, measured in by_case.items():
+        _report(case, measured, rows)
+    say(*LEGEND.splitlines())
+    _draw(rows)
+
+
+def _draw(rows: Sequence[Measurement]) -> None:
+    if not _OUTPUT.value:
+        return
+    title = f"{describe()}; {versions()}"
+    draw(as_path(_OUTPUT.value) / "models.png", rows, title)
+    if any(row.of_torch for row in rows):
+        ratio_figure.draw(as_path(_OUTPUT.value) / "ratios.png", rows, title)
 
 
 def _check() -> None:
@@ -96,7 +136,7 @@ def _check() -> None:
             if value not in known:
                 raise ValueError(f"--{flag}={value}: must be one of {', '.join(known)}")
     for name in _names():
-        vidjax.model_card(name)
+        vidjax.model_card(network_and_width(name)[0])
     for text in _CLIP.value:
         clip_sizes(text)
     numbers("batch", _BATCH.value)
@@ -114,18 +154,20 @@ def _cases() -> Iterator[tuple[Contest, Case]]:
     clips = [clip_sizes(text) for text in _CLIP.value]
     batches = numbers("batch", _BATCH.value)
     grid = itertools.product(_names(), _DTYPES.value, clips, batches, _PASSES.value)
-    for name, dtype, clip, batch, task in grid:
+    for text, dtype, clip, batch, task in grid:
+        name, width = network_and_width(text)
+        own = options if width is None else options | {"width": width}
         contest = Contest(
             name,
             _CLASSES.value,
-            options,
+            own,
             rounds=_ROUNDS.value,
             steps=_STEPS.value,
             torch=_PEER.value == "torch",
             compile_limit=_LIMIT.value if _COMPILED.value else None,
             lax=_LAX.value,
         )
-        yield contest, Case(named(name, options), task, dtype, batch, clip)
+        yield contest, Case(named(name, own), task, dtype, batch, clip)
 
 
 def _options() -> dict[str, Any]:

@@ -5,7 +5,9 @@ Figures:
              figure 4.6).
   starts     Where training clips start, and which frames they have (thesis, figure 5.6).
   frames     Which frames of a clip a selection keeps, by a network's features (thesis, figure 5.4).
-  curves     Accuracy on training and test videos over the training of runs (RMS paper, figure 3).
+  curves     Accuracy on training clips and evaluated videos over the training of runs (RMS paper,
+             figure 3). Runs named seed0, seed1, ... are averaged over the seeds of their row, which
+             is the directory around them.
 
 `vidjax tradeoff` draws accuracy against cost (figures 4.7, 5.7, 5.8), `vidjax compare` the gains of
 classes (6.5), and `vidjax explain --method=amplified` kernels (6.3).
@@ -15,6 +17,7 @@ Examples:
   vidjax figure starts --config=mtnet --video_frames=250 --output=starts.png
   vidjax figure frames --workdir=runs/mtnet --video=a.mp4 --layer=stem --output=frames.png
   vidjax figure curves runs/plain runs/rms --output=curves.png
+  vidjax figure curves runs/reproduce/rms.2-small/marionette/*/seed* --output=figure3.png
 """
 
 from __future__ import annotations

@@ -109,6 +109,31 @@ def test_files_are_h264_with_the_rendered_frames_and_a_sound_manifest(tmp_path):
     assert np.array_equal(read_masks(manifest.file(entry)), masks)
 
 
+def test_validation_has_performers_of_its_own_and_changes_no_other_video(tmp_path):
+    split = dataclasses.replace(SMALL, val_per_class=2)
+    plain, more = (generate(tmp_path / spec.tag, spec, workers=1) for spec in (SMALL, split))
+    manifest = read_manifest(more)
+    assert {name: len(manifest.split(name)) for name in manifest.splits} == {
+        "train": 4,
+        "val": 4,
+        "test": 2,
+    }
+    groups = [{entry.group for entry in manifest.split(name)} for name in manifest.splits]
+    assert len(set.union(*groups)) == sum(map(len, groups))
+    for entry in read_manifest(plain).entries:
+        ours, theirs = (file.parent / entry.path for file in (plain, more))
+        assert ours.read_bytes() == theirs.read_bytes()
+    people = [render_video("walk", split=name) for name in ("train", "val", "test")]
+    assert len({video.tobytes() for video in people}) == 3
+
+
+def test_folders_of_sets_without_validation_keep_their_names():
+    # Tags of before there were validation videos.
+    assert MarionetteSpec().tag == "821a9086d0eb"
+    assert MarionetteSpec(train_per_class=48, test_per_class=12, seed=1).tag == "cf72fde81a49"
+    assert MarionetteSpec(val_per_class=1).tag != MarionetteSpec().tag
+
+
 def test_an_interrupted_generation_goes_on_and_equals_an_unbroken_one(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     generate(whole, SMALL, workers=1)

@@ -57,11 +57,54 @@ def test_curves_are_what_the_runs_have_logged(tmp_path):
     # Of many logs a point is the mean of some, at the last of them.
     assert curves.thinned([1, 2, 3, 4, 5], [1.0, 3.0, 5.0, 7.0, 9.0], 3) == ([2, 4, 5], [2, 6, 9])
     (axes,) = curves.draw([found]).axes
-    assert [line.get_linestyle() for line in axes.lines] == [":", "-"]
+    assert [line.get_linestyle() for line in axes.lines] == ["--", "-"]
+    assert axes.get_xlabel() == "step"
     output = tmp_path / "curves.png"
     done = call("curves", run, f"--output={output}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert output.read_bytes()[:4] == b"\x89PNG"
+
+
+def run_of(folder, epochs, tests):
+    """A run of epochs of ten steps, tested after each epoch."""
+    folder.mkdir(parents=True)
+    lines = [{"step": 3, "split": "train", "top1": 0.01}]
+    for number, (train, test) in enumerate(zip(epochs, tests, strict=True), 1):
+        at = {"step": 10 * number}
+        lines.append(at | {"split": "train_epoch", "epoch": number, "top1": train})
+        lines.append(at | {"split": "val-1x1", "top1": test})
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_curves_of_a_row_are_means_over_its_seeds_with_a_band(tmp_path):
+    plain = [
+        run_of(tmp_path / "plain/seed0", (0.3, 0.9), (0.25, 0.5)),
+        # A seed that has only begun shortens the row.
+        run_of(tmp_path / "plain/seed1", (0.5, 0.7, 0.8), (0.35, 0.4, 0.4)),
+    ]
+    rms = run_of(tmp_path / "rms/seed0", (0.2, 0.6), (0.3, 0.6))
+    runs = [curves.read(run) for run in (*plain, rms)]
+    assert [run.row for run in runs] == ["plain", "plain", "rms"]
+    bands = curves.over_seeds(runs[:2])
+    assert bands["train"].steps.tolist() == [10, 20]
+    np.testing.assert_allclose(bands["train"].mean, [40, 80])
+    np.testing.assert_allclose(bands["train"].low, [30, 70])
+    np.testing.assert_allclose(bands["val-1x1"].high, [35, 50])
+    (axes,) = curves.draw(runs).axes
+    assert axes.get_xlabel() == "epoch"
+    assert [line.get_xdata().tolist() for line in axes.lines] == 4 * [[1.0, 2.0]]
+    assert [line.get_linestyle() for line in axes.lines] == ["--", "-", "--", "-"]
+    colors = [line.get_color() for line in axes.lines]
+    assert colors[0] == colors[1] != colors[2] == colors[3]
+    assert len(axes.collections) == 2  # Bands of the row with two seeds.
+    labels = [line.get_label() for line in axes.lines]
+    assert labels == [
+        "plain, train: 80.0",
+        "plain, val-1x1: 45.0, gap 35.0",
+        "rms, train: 60.0",
+        "rms, val-1x1: 60.0, gap 0.0",
+    ]
 
 
 def test_selected_frames_are_framed():

@@ -15,7 +15,13 @@ from flax.traverse_util import flatten_dict
 import vidjax
 from tests.quickly import UNOPTIMIZED
 from vidjax.layers.lowering import force_lowering
-from vidjax.methods.class_regularization import ClassRegularization, agreement, check, scale
+from vidjax.methods.class_regularization import (
+    ClassRegularization,
+    agreement,
+    check,
+    guesses,
+    scale,
+)
 
 BOUNDS = {"printed": "printed", "lam1": "unit", "sym": "symmetric"}
 RNG = np.random.default_rng(0)
@@ -157,13 +163,27 @@ def test_gradients_reach_features_and_map_but_not_the_classifier() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("affection", 1.5), ("affection", -0.1), ("bounds", "a"), ("level", "b"), ("match", "c")],
+    [
+        ("affection", 1.5),
+        ("affection", -0.1),
+        ("bounds", "a"),
+        ("level", "b"),
+        ("match", "c"),
+        ("row", "d"),
+    ],
 )
 def test_values_that_mean_nothing_are_refused(name, value) -> None:
     settings = {name: value}
     for refuse in (lambda: check(ClassRegularization(**settings)), lambda: run(**settings)):
         with pytest.raises(ValueError, match=f"{name} = {value!r}"):
             refuse()
+
+
+def test_guesses_are_the_chosen_classes_by_place() -> None:
+    index = jnp.asarray([2, 1])
+    tree = {"layer1": {"after_stage": {"class_index": (index,)}}, "stage1": (X,)}
+    assert guesses(tree).keys() == {"layer1"}
+    np.testing.assert_array_equal(guesses(tree)["layer1"], index)
 
 
 def test_agreement_is_named_by_its_places() -> None:

@@ -42,6 +42,8 @@ SCALINGS = [
 GATES = [
     *({"cell": cell} for cell in CELLS),
     {"layers": 1, "fuse": "add"},
+    {"states": "averaged"},
+    *({"states": "learned", "fuse": fuse} for fuse in ("multiply", "add")),
     {"gate": "hard", "gate_warmup_steps": 5},
     {"gate": "hard", "match": "nearest", "combine": "or"},
     {"gate": "hard", "distance": "mean", "temperature": 0.01, "combine": "or"},
@@ -63,6 +65,8 @@ REGULARIZATIONS = [
     {"relu": False},
     {"level": "batch", "bias": True},
     {"match": "max"},
+    # The smallest difference draws another random class; test_random_class.py has those.
+    {"row": "guess"},
 ]
 DROPS = [
     *((RandomDrop, {"level": level}) for level in residual_drop.LEVELS),

@@ -209,3 +209,45 @@ def test_bfloat16_stays_itself_while_frames_and_states_are_float32():
 def test_what_means_nothing_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         run(**settings)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("fuse", ["multiply", "add"])
+def test_averaged_states_are_means_of_frames_that_the_cells_see_alone(cell, fuse):
+    params = drawn(cell)
+    y, pooled, h = run(params=params, method="parts", cell=cell, fuse=fuse, states="averaged")
+    alone = [account(X[:, t : t + 1], params, cell)[1] for t in range(X.shape[1])]
+    expected = np.repeat(np.mean(alone, axis=0), X.shape[1], axis=1)
+    np.testing.assert_allclose(h, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(pooled, X.mean((2, 3)), rtol=1e-5, atol=1e-6)
+    states = expected[:, :, None, None]
+    fused = X * states if fuse == "multiply" else X + states
+    np.testing.assert_allclose(y, fused, rtol=1e-5, atol=1e-5)
+    assert abs(h - recur(X.mean((2, 3)), params, cell)).max() > 0.05
+
+
+def test_averaged_states_know_no_order_of_frames():
+    order = [3, 0, 4, 1, 2]
+    y = run(states="averaged")
+    np.testing.assert_allclose(run(X[:, order], states="averaged"), y[:, order], rtol=1e-5)
+    assert abs(run(X[:, order]) - run()[:, order]).max() > 0.05
+
+
+def test_averaged_states_have_the_parameters_of_recurrent_ones():
+    shapes = [
+        jax.eval_shape(SqueezeRecursion(states=states).init, jax.random.key(0), X)
+        for states in ("recurrent", "averaged")
+    ]
+    chex.assert_trees_all_equal(*shapes)
+
+
+@pytest.mark.parametrize(("fuse", "nothing"), [("multiply", 1.0), ("add", 0.0)])
+def test_learned_states_are_one_parameter_per_channel_and_begin_without_effect(fuse, nothing):
+    module = SqueezeRecursion(states="learned", fuse=fuse)
+    variables = module.init(jax.random.key(0), X)
+    chex.assert_trees_all_equal(variables, {"params": {"scale": np.full(4, nothing, np.float32)}})
+    np.testing.assert_array_equal(module.apply(variables, X), X)
+    scale = np.float32([0.5, -1.0, 0.0, 3.0])
+    y, _, h = module.apply({"params": {"scale": scale}}, X, method="parts")
+    np.testing.assert_array_equal(h, np.broadcast_to(scale, h.shape))
+    np.testing.assert_allclose(y, X * scale if fuse == "multiply" else X + scale, rtol=1e-6)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.methods import test_squeeze_recursion as recursion
 from tests.methods.test_gate_decisions import account, feed
-from vidjax.methods.temporal_gates import TemporalGate, openness
+from vidjax.methods.temporal_gates import TemporalGate, openness, reading
 
 RNG = np.random.default_rng(0)
 
@@ -84,7 +84,8 @@ def test_open_clips_are_fused_and_closed_ones_left_bit_by_bit(train):
     np.testing.assert_array_equal(sown["gate_open"], OPEN)
     np.testing.assert_allclose(y[OPEN], FUSED[OPEN], rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(y[~OPEN].view(jnp.int32), X[~OPEN].view(np.int32))
-    assert set(sown) == {"gate_open"}
+    assert set(sown) == {"gate_open", "state_size"}
+    np.testing.assert_allclose(sown["state_size"], abs(STATES).mean((1, 2)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("train", [True, False])
@@ -235,10 +236,37 @@ def test_openness_is_named_by_its_places():
     assert openness({"stem": (X,)}, jnp.zeros((2, 3))) == {}
 
 
+def test_a_run_logs_sizes_of_states_and_the_deviation_of_logits():
+    size, is_open = np.float32([0.25, 0.5]), np.asarray([True, False])
+    gate = {"gate": {"gate_open": (is_open,), "state_size": (size,)}}
+    logits = RNG.normal(size=(2, 5))
+    found = reading({"layer2": {"block1": gate}}, jnp.asarray(logits))
+    np.testing.assert_array_equal(found.pop("open/layer2_block1"), is_open)
+    np.testing.assert_array_equal(found.pop("state_size/layer2_block1"), size)
+    np.testing.assert_allclose(found.pop("logits_deviation"), logits.std(axis=1), rtol=1e-5)
+    assert found == {}
+    assert reading({"stem": (X,)}, jnp.asarray(logits)) == {}
+
+
+@pytest.mark.parametrize("states", ["averaged", "learned"])
+def test_controls_are_fused_without_a_gate_and_cannot_be_tested(states):
+    module = TemporalGate(states=states, layers=1)
+    params = {"recurrence": CELLS} if states == "averaged" else {"scale": np.float32([2] * 8)}
+    variables = {"params": {"squeeze_recursion": params}}
+    with jax.default_matmul_precision("highest"):
+        y = module.apply(variables, X, train=False)
+    mean = recursion.account(X.reshape(12, 1, *X.shape[2:]), CELLS)[1].reshape(3, 4, 8).mean(1)
+    factor = mean[:, None, None, None] if states == "averaged" else 2
+    np.testing.assert_allclose(y, X * factor, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=f"gate = 'hard' with states = '{states}'"):
+        TemporalGate("hard", states=states).init(jax.random.key(0), X, train=False)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("gate", "soft"),
+        ("states", "none"),
         ("gate_warmup_steps", -1),
         ("cell", "elman"),
         ("layers", 0),

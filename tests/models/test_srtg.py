@@ -288,7 +288,7 @@ def test_gates_combine_with_scaling_and_class_regularization(name):
         logits, read = jax.eval_shape(run, CLIP)
     assert logits.shape == (2, 3)
     kinds = {key.split("/")[0] for key in read}
-    assert kinds == {"open", "matched", "agreement"}
+    assert kinds == {"open", "matched", "state_size", "logits_deviation", "agreement"}
     assert {leaf.shape for leaf in read.values()} == {(2,)}
 
 
@@ -320,8 +320,12 @@ def training():
 def test_readings_name_the_blocks(training):
     names = ["layer1_block1", "layer4_block1"]
     for seen, _, _ in training:
-        assert set(seen) == {f"{kind}/{name}" for name in names for kind in ("open", "matched")}
-        assert {(leaf.shape, leaf.dtype) for leaf in seen.values()} == {((2,), np.dtype(bool))}
+        kinds = ("open", "matched", "state_size")
+        gates = {f"{kind}/{name}" for name in names for kind in kinds}
+        assert set(seen) == gates | {"logits_deviation"}
+        for name, leaf in seen.items():
+            is_number = name.startswith(("state_size", "logits"))
+            assert (leaf.shape, leaf.dtype) == ((2,), np.float32 if is_number else bool)
     assert readings("r3d_34_e1", {}) is None
 
 
@@ -387,4 +391,4 @@ def test_scanned_blocks_count_their_warm_up_and_are_read_the_same():
             jax.eval_shape(functools.partial(run, scan=scan), CLIP) for scan in (False, True)
         )
     chex.assert_trees_all_equal(scanned, plain)
-    assert len(plain[1]) == 2 * sum(SCANNED["depths"])
+    assert len(plain[1]) == 3 * sum(SCANNED["depths"]) + 1

@@ -5,7 +5,7 @@ import optax
 import pytest
 
 import vidjax
-from vidjax.models.registry import readings
+from vidjax.models.registry import guesses, readings
 from vidjax.run.config import ConfigError
 from vidjax.run.freezing import frozen, train_part
 from vidjax.run.setting_groups import MeshConfig
@@ -37,8 +37,9 @@ def step_of_a_part():
         "label": np.array([0, 1, 2, 0], np.int32),
         "mask": np.ones(4, bool),
     }
-    reading = readings("r3d_18", {"class_reg": {}})
-    fields = {"ema": 0.9, "train_only": PART, "reading": reading}
+    options = {"class_reg": {}}
+    fields = {"ema": 0.9, "train_only": PART, "reading": readings("r3d_18", options)}
+    fields |= {"guesses": guesses("r3d_18", options)}
     step = jax.jit(Step(model, optimizer, (0.5,) * 3, (0.5,) * 3, **fields))
     once, metrics = step(state, batch)
     twice, _ = step(once, batch)
@@ -89,6 +90,8 @@ def test_what_methods_say_of_a_batch_is_among_the_metrics(step_of_a_part):
         chosen = sown["intermediates"][f"layer{n}"]["after_stage"]["class_index"][0]
         expected = np.mean(np.asarray(chosen) == np.argmax(logits, axis=-1))
         np.testing.assert_allclose(metrics[f"agreement/layer{n}"], expected)
+        right = np.mean(np.asarray(chosen) == batch["label"])
+        np.testing.assert_allclose(metrics[f"right/layer{n}"], right)
 
 
 def test_a_part_is_any_part_of_a_path():

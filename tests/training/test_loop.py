@@ -135,7 +135,7 @@ def test_results_are_looked_at_where_they_are_logged_and_nowhere_else(journal):
     # Each result is read once, at the first log line after it.
     assert {step for step, _ in reads} == set(range(1, STEPS + 1))
     assert all(now - LOG < step <= now for step, now in reads)
-    names = 4  # Loss, top-1, norm of the gradient and the flags of what is finite.
+    names = 5  # Loss, top-1, clips, norm of the gradient and the flags of what is finite.
     assert len(reads) == names * STEPS
 
 

@@ -167,7 +167,8 @@ def test_the_first_quantity_that_is_not_finite_is_named():
 
 def test_a_meter_goes_on_from_its_sums():
     def numbers(value):
-        return {"loss": value, "top1": value / 2, "grad_norm": 1.0, "finite": np.ones(1, bool)}
+        metrics = {"loss": value, "top1": value / 2, "grad_norm": 1.0, "clips": 8}
+        return metrics | {"finite": np.ones(1, bool)}
 
     whole, first = Meter(["loss"]), Meter(["loss"])
     for step, value in enumerate((0.1, 0.7, 0.25)):

@@ -97,13 +97,16 @@ class _Line(msgspec.Struct):
     """The fields that every line has; all other names are numbers."""
 
     step: Count
+    split: str = ""
 
 
 def read_log(run: Path, name: str) -> list[GateLog]:
     """Reads what a run's `metrics.jsonl` logged of its gates; empty if it logged nothing."""
     file = run / "metrics.jsonl"
     lines = read_lines(file, "correct the line, or remove it", _Line) if file.exists() else []
-    return [log for line in lines for log in _logged(line, name)]
+    # Evaluations and whole epochs have readings too.
+    of_training = [line for line in lines if line.get("split") == "train"]
+    return [log for line in of_training for log in _logged(line, name)]
 
 
 def _logged(line: Mapping[str, Any], run: str) -> Iterator[GateLog]:

@@ -40,6 +40,10 @@ SETTINGS: Mapping[str, Kind] = {
     "level": one_of("sample", "batch"),
     "bias": boolean(),
     "match": one_of("sum", "max"),
+    "row": one_of("guess", "random"),
+}
+NEEDS: Mapping[str, Mapping[str, Kind]] = {
+    "match": {"row": Kind("guess", one_of("guess").accepts)},
 }
 INDEX, FACTORS = "class_index", "factors"
 # Lambda of stages 1 to 4 (thesis, table 6.1).
@@ -72,6 +76,8 @@ class ClassRegularization(nn.Module):
       bias: whether the mapping has a bias; the texts do not say.
       match: score of a class: the `sum` over channels of weight times activation (ICIP, section
         3.1), or their `max` (algorithm 1 taken literally).
+      row: the row that scales the channels is that of the stage's `guess`, or, as a control of what
+        the guess adds, that of a `random` class (`random_class`).
     """
 
     affection: float = 0.9
@@ -80,6 +86,7 @@ class ClassRegularization(nn.Module):
     level: str = "sample"
     bias: bool = False
     match: str = "sum"
+    row: str = "guess"
 
     @nn.compact
     def __call__(self, x: jax.Array, classifier: jax.Array, *, train: bool = False) -> jax.Array:
@@ -106,7 +113,10 @@ class ClassRegularization(nn.Module):
         rows = nn.relu(rows) if self.relu else rows
         pooled = jnp.mean(x, axis=(1, 2, 3), dtype=jnp.float32)
         scores = self._scores(pooled, rows)
-        index = jnp.argmax(scores, axis=-1)
+        if self.row == "random":
+            index = random_class(pooled, len(rows), self.level)
+        else:
+            index = jnp.argmax(scores, axis=-1)
         chosen = jnp.take_along_axis(nn.softmax(scores), index[:, None], axis=-1)[:, 0]
         self.sow("intermediates", INDEX, index)
         self.sow("intermediates", "class_probability", chosen)
@@ -157,6 +167,27 @@ def scale(row: jax.Array, affection: float, bounds: str) -> jax.Array:
     return jnp.where(span > 0, factors[bounds], 1)
 
 
+def random_class(pooled: jax.Array, classes: int, level: str = "sample") -> jax.Array:
+    """Draws a class for each clip, all equally likely, int32 `[B]`.
+
+    The bits of the clip's mean activations are the seed. So a clip has the same class again where
+    it has the same activations to the last bit, and needs no random stream in evaluation.
+
+    Args:
+      pooled: mean activations, float32 `[B, C]`.
+      classes: number of classes.
+      level: `sample`, or `batch` for one class for all clips, from their mean.
+    """
+    if level == "batch":
+        pooled = jnp.broadcast_to(jnp.mean(pooled, axis=0), pooled.shape)
+    bits = lax.bitcast_convert_type(lax.stop_gradient(pooled), jnp.uint32)
+
+    def draw(seed: jax.Array) -> jax.Array:
+        return jax.random.randint(jax.random.key(seed), (), 0, classes)
+
+    return jax.vmap(draw)(jnp.sum(bits, axis=-1, dtype=jnp.uint32))
+
+
 def check(module: ClassRegularization) -> None:
     """Refuses settings that are not allowed.
 
@@ -181,6 +212,11 @@ def agreement(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, 
     return {
         "agreement/" + "_".join(where): index == answer for where, index in _chosen(intermediates)
     }
+
+
+def guesses(intermediates: Mapping[str, Any]) -> dict[str, jax.Array]:
+    """Returns the class chosen by each stage or block, int `[B]`, named as in `agreement`."""
+    return {"_".join(where): index for where, index in _chosen(intermediates)}
 
 
 def _chosen(
@@ -215,7 +251,7 @@ def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
         )
     for stage, rate in zip(named, rates, strict=True):
         own = {**values, "affection": rate}
-        make = module_factory("class_reg", ClassRegularization, own, SETTINGS, more=_WHERE)
+        make = module_factory("class_reg", ClassRegularization, own, SETTINGS, NEEDS, more=_WHERE)
         if stage in stages:
             slots = insert_module("class_reg", slots, (stage,), f"after_{after}", make)
     return slots
@@ -247,6 +283,7 @@ OPTIONS = (
         "Class Regularization: the classifier's weights amplify or damp the channels of stages",
         {**settings_of(SETTINGS, ClassRegularization), "relu": _RELU, **_WHERE},
         agreement,
+        guesses=guesses,
         rank=50,
     ),
 )

@@ -17,7 +17,11 @@ from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.recurrence import Recurrence
 from vidjax.settings import Kind, check, one_of
 
-SETTINGS: Mapping[str, Kind] = {**recurrence.SETTINGS, "fuse": one_of("multiply", "add")}
+SETTINGS: Mapping[str, Kind] = {
+    **recurrence.SETTINGS,
+    "fuse": one_of("multiply", "add"),
+    "states": one_of("recurrent", "averaged", "learned"),
+}
 
 
 class SqueezeRecursion(nn.Module):
@@ -29,11 +33,15 @@ class SqueezeRecursion(nn.Module):
       cell: one of `vidjax.layers.recurrence.CELLS`.
       layers: number of layers of cells.
       fuse: `multiply` features by states, or `add` them.
+      states: `recurrent`, or a control of what recurrence adds, with the same states at all frames:
+        `averaged` runs the cells on each frame alone, from zero states, and averages over the
+        frames; `learned` has one parameter per channel and no cells, which begins without effect.
     """
 
     cell: str = "lstm"
     layers: int = 2
     fuse: str = "multiply"
+    states: str = "recurrent"
 
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the same shape, in training as in evaluation.
@@ -48,6 +56,17 @@ class SqueezeRecursion(nn.Module):
         """Returns fused features; and pooled frames and states, float32 `[B, T, C]`."""
         check(vars(self), SETTINGS, "squeeze and recursion: ")
         pooled = jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
-        states = Recurrence(self.cell, self.layers, name="recurrence")(pooled)
+        states = self._states_of(pooled)
         weights = broadcast_like(states[:, :, None, None], x)
         return x * weights if self.fuse == "multiply" else x + weights, pooled, states
+
+    def _states_of(self, pooled: jax.Array) -> jax.Array:
+        if self.states == "learned":
+            init = nn.initializers.ones if self.fuse == "multiply" else nn.initializers.zeros
+            scale = self.param("scale", init, pooled.shape[-1:])
+            return jnp.broadcast_to(scale, pooled.shape)
+        recurrence = Recurrence(self.cell, self.layers, name="recurrence")
+        if self.states == "recurrent":
+            return recurrence(pooled)
+        alone = recurrence(pooled.reshape(-1, 1, pooled.shape[-1])).reshape(pooled.shape)
+        return jnp.broadcast_to(jnp.mean(alone, axis=1, keepdims=True), pooled.shape)

@@ -43,6 +43,7 @@ SETTINGS: Mapping[str, Kind] = {
     "temperature": number(above=0, most=1e6),
 }
 _TESTED = {"gate": Kind("hard", one_of("hard").accepts)}
+_OF_CELLS = {"states": Kind("recurrent or averaged", one_of("recurrent", "averaged").accepts)}
 # Settings that need others to have an effect.
 NEEDS: Mapping[str, Mapping[str, Kind]] = {
     "gate_warmup_steps": _TESTED,
@@ -50,8 +51,10 @@ NEEDS: Mapping[str, Mapping[str, Kind]] = {
     "combine": _TESTED,
     "distance": _TESTED,
     "temperature": _TESTED | {"match": Kind("soft", one_of("soft").accepts)},
+    "cell": _OF_CELLS,
+    "layers": _OF_CELLS,
 }
-OPEN, MATCHED = "gate_open", "gate_matched"
+OPEN, MATCHED, SIZE = "gate_open", "gate_matched", "state_size"
 READINGS = {OPEN: "open", MATCHED: "matched"}
 
 
@@ -60,6 +63,7 @@ class TemporalGate(nn.Module):
 
     It sows into `intermediates` which clips' gates are open, as `gate_open` bool `[B]`. With a
     warm-up it also sows which clips match, and would be open without it, as `gate_matched`.
+    `state_size` float32 `[B]` is the mean magnitude of a clip's states.
 
     Attributes:
       gate: `none` always fuses, as in the released training code; `hard` is the thesis' gate. A
@@ -68,6 +72,9 @@ class TemporalGate(nn.Module):
       cell: cell of the recurrence; one of `vidjax.layers.recurrence.CELLS`.
       layers: number of layers of cells.
       fuse: `multiply` features by states, or `add` them.
+      states: `recurrent`, or a control with the same states at all frames: `averaged` runs the
+        cells on each frame alone and averages over the frames; `learned` has one parameter per
+        channel and no cells, which begins without effect. Controls need the gate `none`.
       match: a frame's neighbour in the other sequence is a `soft` mean (eq. 4.6) or the `nearest`
         frame.
       combine: whether both directions must match (`and`) or one of them (`or`).
@@ -80,6 +87,7 @@ class TemporalGate(nn.Module):
     cell: str = "lstm"
     layers: int = 2
     fuse: str = "multiply"
+    states: str = "recurrent"
     match: str = "soft"
     combine: str = "and"
     distance: str = "sum"
@@ -93,8 +101,12 @@ class TemporalGate(nn.Module):
           ValueError: a setting is not allowed.
         """
         check(vars(self), SETTINGS, "srtg ")
-        squeeze = SqueezeRecursion(self.cell, self.layers, self.fuse, name="squeeze_recursion")
+        _check_states(self)
+        squeeze = SqueezeRecursion(
+            self.cell, self.layers, self.fuse, self.states, name="squeeze_recursion"
+        )
         fused, pooled, states = squeeze.parts(x)
+        self.sow("intermediates", SIZE, jnp.mean(jnp.abs(states), axis=(1, 2)))
         if self.gate == "none":
             return fused
         settings = {name: getattr(self, name) for name in ("match", "distance", "temperature")}
@@ -161,15 +173,28 @@ def openness(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, j
     With a warm-up also `matched/<where>`: the gates that would be open without it.
     """
     del logits
-    return dict(_sown(intermediates, ()))
+    return dict(_sown(intermediates, READINGS))
 
 
-def _sown(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, jax.Array]]:
+def reading(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
+    """Reads what a run logs of its gates, each `[B]`.
+
+    Besides `openness` these are the mean magnitude of states, `state_size/<where>`, and, if there
+    are gates, `logits_deviation`: the standard deviation of a clip's logits over the classes.
+    """
+    sizes = dict(_sown(intermediates, {SIZE: SIZE}))
+    deviation = {"logits_deviation": jnp.std(logits.astype(jnp.float32), axis=-1)} if sizes else {}
+    return openness(intermediates, logits) | sizes | deviation
+
+
+def _sown(
+    tree: Mapping[str, Any], names: Mapping[str, str], path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, jax.Array]]:
     for name, value in tree.items():
-        if name in READINGS:
-            yield f"{READINGS[name]}/{'_'.join(path)}", value[0]
+        if name in names:
+            yield f"{names[name]}/{'_'.join(path)}", value[0]
         elif isinstance(value, Mapping):
-            yield from _sown(value, path if name == "gate" else (*path, name))
+            yield from _sown(value, names, path if name == "gate" else (*path, name))
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
@@ -207,7 +232,22 @@ def _fill_in(name: str) -> Callable[[AllSlots, Any, Places], AllSlots]:
 def _check_used(slots: AllSlots) -> None:
     """Refuses settings of gates that have no effect because of others."""
     for given in _given(slots):
-        check_used(given, vars(TemporalGate(**given)), NEEDS, "srtg ")
+        module = TemporalGate(**given)
+        check_used(given, vars(module), NEEDS, "srtg ")
+        _check_states(module)
+
+
+def _check_states(module: TemporalGate) -> None:
+    """Refuses to test states that are the same at all frames.
+
+    Raises:
+      ValueError: names both settings, and the fix.
+    """
+    if module.gate == "hard" and module.states != "recurrent":
+        raise ValueError(
+            f"srtg gate = 'hard' with states = {module.states!r}: all frames have the same states, "
+            "so the gate would be shut for every clip of several frames; set gate to 'none'"
+        )
 
 
 def _given(slots: AllSlots) -> Iterator[dict[str, Any]]:
@@ -240,7 +280,7 @@ OPTIONS = (
         f"{_PLACEMENT.text}, or a mapping of settings",
         "Squeeze and Recursion Temporal Gates",
         {**_ALL, **_WHERE},
-        openness,
+        reading,
         check=_check_used,
         rank=10,
     ),

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from vidjax import methods, plugins
 from vidjax.models.cards import Variant
 from vidjax.models.model_list import variant
-from vidjax.models.renamed_options import has_old_names, with_new_names
+from vidjax.models.renamed_options import has_old_names, with_new_settings
 from vidjax.settings import Kind, check, whole
-from vidjax.slots import AllSlots, Option, Places, Reading, Slots, as_tuples
+from vidjax.slots import AllSlots, Guesses, Option, Places, Reading, Slots, as_tuples
 from vidjax.untrusted_names import nearest
 
 STAGES = 4
@@ -88,29 +88,14 @@ def create_model(
 def current_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Replaces old names of a network's options, and of its methods' settings, by new ones.
 
-    Args:
-      name: one of `list_models()`.
-      options: as in `create_model`, or as an older version has stored them.
-
     Raises:
       ValueError: the network is unknown, or an option has both its old and its new name.
     """
     if not has_old_names(options):
         return dict(options)
     network = variant(name)
-    own = methods_of(network)
-    options = with_new_names(options, {*network.options, *own})
-    return {
-        key: _with_new_settings(key, value, own[key].settings) if key in own else value
-        for key, value in options.items()
-    }
-
-
-def _with_new_settings(option: str, value: Any, known: Mapping[str, Any]) -> Any:
-    """Replaces old names in a method's value, which may be a mapping or several."""
-    if isinstance(value, (tuple, list)):
-        return type(value)(_with_new_settings(option, each, known) for each in value)
-    return with_new_names(value, known, f"{option} ") if isinstance(value, Mapping) else value
+    settings = {key: method.settings for key, method in methods_of(network).items()}
+    return with_new_settings(options, network.options, settings)
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
@@ -186,12 +171,30 @@ def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
       name: name of the network.
       options: options that it was created with.
     """
-    network = variant(name)
-    options = {**network.defaults, **current_options(name, options)}
-    on = [own.reading for key, own in methods_of(network).items() if options.get(key) is not None]
-    found = [reading for reading in on if reading is not None]
+    found = [each.reading for each in _methods_on(name, options) if each.reading is not None]
 
     def read(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
         return {k: v for reading in found for k, v in reading(intermediates, logits).items()}
 
     return read if found else None
+
+
+def guesses(name: str, options: Mapping[str, Any]) -> Guesses | None:
+    """Returns a function that reads the classes that a network's methods guess; None if none do.
+
+    Args:
+      name: name of the network.
+      options: options that it was created with.
+    """
+    found = [each.guesses for each in _methods_on(name, options) if each.guesses is not None]
+
+    def read(intermediates: Mapping[str, Any]) -> dict[str, jax.Array]:
+        return {k: v for guess in found for k, v in guess(intermediates).items()}
+
+    return read if found else None
+
+
+def _methods_on(name: str, options: Mapping[str, Any]) -> list[Option]:
+    network = variant(name)
+    options = {**network.defaults, **current_options(name, options)}
+    return [own for key, own in methods_of(network).items() if options.get(key) is not None]

@@ -12,6 +12,32 @@ from vidjax.terminal import complain
 RENAMED = {"form": "variant"}
 
 
+def with_new_settings(
+    options: Mapping[str, Any], own: Container[str], methods: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Replaces old names of options, and of the settings in the values of methods.
+
+    Args:
+      options: as in `create_model`, or as an older version has stored them.
+      own: names of the network's own options.
+      methods: for each method, the settings that it has.
+
+    Raises:
+      ValueError: an option has both its old and its new name.
+    """
+    return {
+        key: _of_method(key, value, methods[key]) if key in methods else value
+        for key, value in with_new_names(options, own).items()
+    }
+
+
+def _of_method(option: str, value: Any, known: Container[str]) -> Any:
+    """Replaces old names in the value of a method, which may be a mapping or several."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(_of_method(option, each, known) for each in value)
+    return with_new_names(value, known, f"{option} ") if isinstance(value, Mapping) else value
+
+
 def with_new_names(
     options: Mapping[str, Any], known: Container[str], where: str = ""
 ) -> dict[str, Any]:

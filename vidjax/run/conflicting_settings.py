@@ -57,10 +57,16 @@ def _check_shards(config: Config) -> None:
             f"data.shuffle_shards = {data.shuffle_shards} does not divide train.batch_size = "
             f"{train.batch_size}: each shard gives the same number of rows of a batch"
         )
+    if data.shuffle_shards and data.train_per_class:
+        raise ConfigError(
+            f"data.shuffle_shards = {data.shuffle_shards} with data.train_per_class = "
+            f"{data.train_per_class}: the chosen videos are spread over all shards; set one of "
+            "them to 0"
+        )
 
 
 def _check_labels(config: Config) -> None:
-    """Refuses to weight or balance classes if a video may have several."""
+    """Refuses to weight, balance or thin out classes if a video may have several."""
     one_label = {"class_weights": "none", "sampling": "uniform"}
     for name, value in one_label.items():
         given = getattr(config.train, name)
@@ -69,6 +75,11 @@ def _check_labels(config: Config) -> None:
                 f"train.{name} = {given!r} with data.multi_label = True: a video may have "
                 f"several classes; set train.{name} = {value!r}"
             )
+    if config.data.multi_label and config.data.train_per_class:
+        raise ConfigError(
+            f"data.train_per_class = {config.data.train_per_class} with data.multi_label = True: a "
+            "video may have several classes; set data.train_per_class = 0"
+        )
 
 
 def _check_schedule(config: Config) -> None:

@@ -80,6 +80,7 @@ def _data() -> dict[str, Any]:
         "multi_label": False,
         "options": {},
         "train_split": "train",
+        "train_per_class": 0,
         "workers": 2,
         "threads": 2,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidjax.data import catalog
 from vidjax.data.class_matching import Relabelled, renamed, require_known
+from vidjax.data.fewer_videos import FewerVideos
 from vidjax.data.prepared import PreparedSplit, VideoSource, channels_of
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.data.targets import is_multi_label
@@ -106,10 +107,14 @@ class Experiment:
     def split(self, name: str) -> VideoSource:
         """Opens a split of the data set, with labels numbered like the network's classes.
 
+        The training split has at most `data.train_per_class` videos of a class.
+
         Raises:
           ValueError: the data set has no such split.
         """
-        source = _split(self.config, self.directory, name)
+        data, source = self.config.data, _split(self.config, self.directory, name)
+        if data.train_per_class and name == data.train_split:
+            source = FewerVideos(source, data.train_per_class)
         same = source.classes == self.network.classes and not self.mapping
         return source if same else Relabelled(source, self.network.classes, self.mapping)
 

@@ -21,11 +21,12 @@ from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 from vidjax.models.interface import channels_of
 from vidjax.models.model_list import model_card, variant
-from vidjax.models.registry import Reading, create_model, readings
+from vidjax.models.registry import Guesses, Reading, create_model, guesses, readings
 from vidjax.models.stage_depths import stage_depths
 from vidjax.run import sharding
 from vidjax.run.config import Config, ConfigError
 from vidjax.run.freezing import check_batch_norm, check_scan, frozen, train_part
+from vidjax.run.guesses import right_guesses
 from vidjax.run.layerwise_learning_rates import check_rates, factor_of, with_rates
 from vidjax.run.optimizer import make_optimizer
 from vidjax.run.state import TrainState, init_state, state_like
@@ -90,6 +91,11 @@ class Network:
     def reading(self) -> Reading | None:
         """What the network's methods report about a batch."""
         return readings(self.config.model.name, self.config.model.options)
+
+    @property
+    def guesses(self) -> Guesses | None:
+        """The classes that the network's methods take the clips of a batch to be."""
+        return guesses(self.config.model.name, self.config.model.options)
 
     def _norm_option(self) -> dict[str, int]:
         choice = self.config.train.batch_norm
@@ -230,7 +236,46 @@ class Network:
     def probabilities(self, variables: Any, clip: jax.Array) -> jax.Array:
         """Maps crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
         flat = normalize(clip.reshape(-1, *clip.shape[2:]), self.mean, self.std)
-        logits = self.module.apply(variables, flat, train=False)
+        return self._scaled(self.module.apply(variables, flat, train=False), clip)
+
+    def with_readings(self, variables: Any, clip: jax.Array, label: jax.Array) -> jax.Array:
+        """Appends to the probabilities of crops what the methods report of each.
+
+        Args:
+          variables: the network's variables.
+          clip: crops uint8 `[B, S, T, H, W, 3]`.
+          label: int `[B]`, or float `[B, K]` for several labels per video.
+
+        Returns:
+          float32 `[B, S, K + R]`; `readings_for` has the names of the last R.
+        """
+        scores, found = self._scores_and_readings(variables, clip, label)
+        return jnp.concatenate([scores, *(each[..., None] for each in found.values())], axis=-1)
+
+    def readings_for(self, clip_shape: tuple[int, ...]) -> tuple[str, ...]:
+        """Returns the names of what the methods report of crops `[B, S, T, H, W, 3]`, in order."""
+        if self.reading is None and self.guesses is None:
+            return ()
+        clip = jax.ShapeDtypeStruct(clip_shape, jnp.uint8)
+        label = jax.ShapeDtypeStruct((clip_shape[0],), jnp.int32)
+        flat = jax.ShapeDtypeStruct((1, *clip_shape[2:]), jnp.float32)
+        init = functools.partial(self.module.init, jax.random.key(0), train=False)
+        variables = jax.eval_shape(init, flat)
+        return tuple(jax.eval_shape(self._scores_and_readings, variables, clip, label)[1])
+
+    def _scores_and_readings(
+        self, variables: Any, clip: jax.Array, label: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        flat = normalize(clip.reshape(-1, *clip.shape[2:]), self.mean, self.std)
+        logits, state = self.module.apply(variables, flat, train=False, mutable=["intermediates"])
+        sown, labels = state.get("intermediates", {}), jnp.repeat(label, clip.shape[1], axis=0)
+        found = self.reading(sown, logits) if self.reading else {}
+        if self.guesses:
+            found |= right_guesses(self.guesses(sown), labels)
+        rows = {name: found[name].astype(jnp.float32) for name in sorted(found)}
+        return self._scaled(logits, clip), {k: v.reshape(clip.shape[:2]) for k, v in rows.items()}
+
+    def _scaled(self, logits: jax.Array, clip: jax.Array) -> jax.Array:
         scale = jax.nn.sigmoid if self.config.data.multi_label else jax.nn.softmax
         return scale(logits.astype(jnp.float32)).reshape(*clip.shape[:2], -1)
 

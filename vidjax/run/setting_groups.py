@@ -71,6 +71,8 @@ class DataConfig:
         of its own.
       options: options of the data set; `vidjax prepare --dataset=NAME --describe` lists them.
       train_split: split to train on.
+      train_per_class: the most training videos of a class; 0 takes all. A smaller choice is part of
+        each larger one, and depends on the names of the videos alone.
       workers: processes that decode videos during preparation.
       threads: threads that decode clips during training.
     """
@@ -98,6 +100,7 @@ class DataConfig:
     flow_method: str
     flow_bound: float
     flow_pairs: int
+    train_per_class: int
 
     @property
     def flow(self) -> Flow | None:

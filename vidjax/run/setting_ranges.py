@@ -107,6 +107,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "allow_group_leak": boolean(),
         "multi_label": boolean(),
         "train_split": _NAME,
+        "train_per_class": whole(0, LARGEST_NUMBER),
         "workers": whole(1, MOST_WORKERS),
         "threads": whole(1, 4096),
     },

@@ -12,13 +12,14 @@ from vidjax.slots.module_insertion import (
     module_factory,
     option_settings,
 )
-from vidjax.slots.option import Option, Reading
+from vidjax.slots.option import Guesses, Option, Reading
 from vidjax.slots.places import STAGES, Places, Stages, parse_points, pop_stages
 
 __all__ = [
     "PLACEMENTS",
     "STAGES",
     "AllSlots",
+    "Guesses",
     "Make",
     "Option",
     "Places",

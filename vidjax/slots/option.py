@@ -13,6 +13,7 @@ from vidjax.slots.module_insertion import AllSlots
 from vidjax.slots.places import Places
 
 Reading = Callable[[Mapping[str, Any], jax.Array], dict[str, jax.Array]]
+Guesses = Callable[[Mapping[str, Any]], dict[str, jax.Array]]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Option:
       settings: settings by name, if the value may be a mapping.
       reading: function of the values that a network has sown into `intermediates`, and its logits,
         that returns named values `[B]`; their means are logged.
+      guesses: function of the same values that returns the classes, int `[B]`, that modules inside
+        the network take the clips to be; the share of right ones is logged as `right/<name>`.
       several: whether the option may have several values, in a tuple or list.
       check: called with the slots when all options have filled theirs; raises ValueError if
         settings have no effect.
@@ -41,6 +44,7 @@ class Option:
     meaning: str
     settings: Mapping[str, Setting] = field(default_factory=dict)
     reading: Reading | None = None
+    guesses: Guesses | None = None
     several: bool = True
     check: Callable[[AllSlots], None] | None = None
     rank: int = 100

@@ -44,11 +44,14 @@ class Scored:
       labels: int64 `[N]`, or bool `[N, K]` for several labels per video.
       clips: `clip_top1` and `clip_top5`, scores of single views as in `clip_level`. Empty for
         several labels per video, and for a custom `forward`.
+      readings: what the network's methods report, averaged over all views, such as `right/layer1`;
+        empty for a custom `forward`.
     """
 
     scores: np.ndarray
     labels: np.ndarray
     clips: Mapping[str, float] = field(default_factory=dict)
+    readings: Mapping[str, float] = field(default_factory=dict)
 
 
 class Scorer:
@@ -75,6 +78,13 @@ class Scorer:
         self._source = experiment.split(experiment.config.eval.split)
         refuse_coinciding(self._source, self._views)
         self._probabilities = jax.jit(forward or self._network.probabilities)
+        self._with_readings = jax.jit(self._network.with_readings)
+        self._readings = self._network.readings_for(self._crops_shape) if not forward else ()
+
+    @property
+    def _crops_shape(self) -> tuple[int, ...]:
+        views, channels = self._views, self._experiment.config.data.channels
+        return (1, views.crops, views.shape.frames, views.size, views.size, channels)
 
     @property
     def name(self) -> str:
@@ -82,10 +92,12 @@ class Scorer:
         return f"{self._experiment.config.eval.split}-{self._views.clips}x{self._views.crops}"
 
     def score(self, variables: Variables, progress: Progress | None = None) -> Scored:
-        """Scores all videos: averages over their views, and scores of single views."""
-        (averages,), labels = self._averages([variables], progress, hits=self._of_clips)
+        """Scores all videos: averages over their views, scores of single views, and readings."""
+        (averages,), labels = self._averages([variables], progress, all_of_views=True)
+        averages, readings = np.split(averages, [averages.shape[1] - len(self._readings)], axis=1)
         scores, clips = without_hits(averages) if self._of_clips else (averages, {})
-        return Scored(scores, labels, clips)
+        means = dict(zip(self._readings, readings.mean(axis=0).tolist(), strict=True))
+        return Scored(scores, labels, clips, means)
 
     def score_each(
         self, variants: Sequence[Variables], progress: Progress | None = None
@@ -94,12 +106,12 @@ class Scorer:
 
         Each video is read once, however many sets there are.
         """
-        return self._averages(variants, progress, hits=False)
+        return self._averages(variants, progress, all_of_views=False)
 
     def _averages(
-        self, variants: Sequence[Variables], progress: Progress | None, hits: bool
+        self, variants: Sequence[Variables], progress: Progress | None, all_of_views: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Does the same as `score_each`; hits `[V, N, K + 2]` are as in `with_hits`."""
+        """Does the same as `score_each`; `all_of_views` appends hits and readings of views."""
         config = self._experiment.config
         batches = view_batches(
             self._source,
@@ -113,23 +125,37 @@ class Scorer:
 
         def predict(batch: Mapping[str, np.ndarray]) -> np.ndarray:
             labels[batch["video"][batch["mask"]]] = batch["label"][batch["mask"]]
+            if all_of_views:
+                return self._all_of_views(variants[0], batch)
             clip = to_devices({"clip": batch["clip"]}, self._network.mesh)["clip"]
             rows = [self._local_rows(self._probabilities(each, clip)) for each in variants]
-            rows = [with_hits(each, batch["label"]) for each in rows] if hits else rows
             return np.concatenate(rows, axis=-1)
 
         total = len(batches)
+        more = (HITS * self._of_clips + len(self._readings)) if all_of_views else 0
         report_progress(f"evaluating {self.name}", compiling=True)
         scores = score_videos(
             predict,
             prefetch(batches, config.data.threads),
             num_videos=num_videos,
-            num_classes=len(variants) * (self._width + (HITS if hits else 0)),
+            num_classes=len(variants) * (self._width + more),
             progress=(lambda done: progress(done, total)) if progress else None,
         )
         if jax.process_count() > 1:
             labels = multihost_utils.process_allgather(labels).max(axis=0)
         return scores.reshape(num_videos, len(variants), -1).swapaxes(0, 1), labels
+
+    def _all_of_views(self, variables: Variables, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns probabilities of views, then hits and readings, as far as there are any."""
+        label = batch["label"]
+        there = to_devices({"clip": batch["clip"], "label": label}, self._network.mesh)
+        if not self._readings:
+            scores = self._local_rows(self._probabilities(variables, there["clip"]))
+            return with_hits(scores, label) if self._of_clips else scores
+        both = self._local_rows(self._with_readings(variables, there["clip"], there["label"]))
+        scores, readings = np.split(both, [self._width], axis=-1)
+        scores = with_hits(scores, label) if self._of_clips else scores
+        return np.concatenate([scores, readings], axis=-1)
 
     def report(
         self,
@@ -146,6 +172,7 @@ class Scorer:
         views = self._views
         facts = {
             **scored.clips,
+            **({"readings": dict(scored.readings)} if scored.readings else {}),
             "step": step,
             "split": self._experiment.config.eval.split,
             "views": {

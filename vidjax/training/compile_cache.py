@@ -13,14 +13,18 @@ import jax
 from vidjax.storage.paths import as_path, is_url
 
 _XLA_CACHES = "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES"
+_MIN_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+# First weights are drawn by dozens of programs that take 0.05 s each. Reading one takes a few ms.
+_WORTH_KEEPING = 0.02
 
 
 def enable() -> None:
-    """Caches programs that take a second or more to compile in `~/.cache/vidjax/compiled`.
+    """Caches programs that take 20 ms or more to compile in `~/.cache/vidjax/compiled`.
 
     JAX's own settings take precedence: `JAX_COMPILATION_CACHE_DIR` names another folder or a
-    bucket, and `JAX_ENABLE_COMPILATION_CACHE=false` turns the cache off. Process 0 of a job writes;
-    the others read.
+    bucket, `JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS` another limit, and
+    `JAX_ENABLE_COMPILATION_CACHE=false` turns the cache off. In a bucket JAX's own limit of one
+    second holds: each program there is a request. Process 0 of a job writes; the others read.
 
     Raises:
       UrlError: the bucket cannot be used. JAX itself would compile everything without a warning.
@@ -36,6 +40,8 @@ def enable() -> None:
         # XLA would store its GPU autotuning results beside it, and cannot write to buckets.
         if _XLA_CACHES not in os.environ:
             config.update(_XLA_CACHES.lower(), "none")
+    if not is_url(config.jax_compilation_cache_dir) and _MIN_SECONDS not in os.environ:
+        config.update(_MIN_SECONDS.lower(), _WORTH_KEEPING)
 
 
 def _processor() -> str:

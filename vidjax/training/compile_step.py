@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,14 @@ def compile_step(
     return Compiled(compiled, seconds, macs, cached=hits.found > 0)
 
 
+def bill(compiled: Sequence[Compiled]) -> dict[str, float]:
+    """Returns the total compile time, and the cost of a step; all shapes cost about the same."""
+    return {
+        "seconds": sum(each.seconds for each in compiled),
+        "multiply_adds_per_step": max(each.multiply_adds for each in compiled),
+    }
+
+
 def lower_step(
     network: Network,
     optimizer: optax.GradientTransformation,
@@ -76,6 +84,7 @@ def lower_step(
         partial_batch_norm=config.train.partial_batch_norm,
         augments=config.augment.device,
         reading=network.reading,
+        guesses=network.guesses,
         multi_label=config.data.multi_label,
     )
     size, split = config.train.batch_size, batch_sharding(mesh)

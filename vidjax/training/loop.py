@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,11 @@ from vidjax.training.bad_videos import BadVideos
 from vidjax.training.changed_devices import check_device_count
 from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
-from vidjax.training.compile_step import Compiled, compile_step
+from vidjax.training.compile_step import Compiled, bill, compile_step
 from vidjax.training.goodput_log import GoodputLog
 from vidjax.training.initial_weights import resolve, start_from
 from vidjax.training.input_throughput import InputThroughput, input_rate
-from vidjax.training.meter import Meter, NonFiniteError
+from vidjax.training.meter import EPOCH, Meter, NonFiniteError
 from vidjax.training.metric_writer import MetricWriter, progress_text
 from vidjax.training.open_writers import OpenWriters, check_writers
 from vidjax.training.phase_timer import PhaseTimer
@@ -246,7 +246,8 @@ class _Run:
 
     def _restore(self, state: TrainState, run: Mapping[str, Any]) -> None:
         data = self._config.data
-        self._meter = Meter(quantities(state.params), run.get("meter"))
+        names, ends = quantities(state.params), self.plan.epoch_steps
+        self._meter = Meter(names, run.get("meter"), run.get("epoch"), epoch_steps=ends)
         self._clock = Clock(run.get("seconds", 0.0))
         self._bad = BadVideos(self._network.classes, data.bad_video_budget, run.get("bad_videos"))
         self._data = prefetch(self._batches, data.threads)
@@ -308,14 +309,14 @@ class _Run:
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights
             )
-            self._writer.write_timing(step, f"compile {shape}", _bill([one]))
+            self._writer.write_timing(step, f"compile {shape}", bill([one]))
             origin = "from the cache:" if one.cached else "compiled"
             self._progress.note(
                 f"{origin} {shape} in {one.seconds:.1f} s; "
                 f"{one.multiply_adds / 1e9:.2f}e9 multiply-adds a step, forward and backward"
             )
             compiled[shape] = one
-        self._writer.write_timing(step, "compile", _bill(list(compiled.values())))
+        self._writer.write_timing(step, "compile", bill(list(compiled.values())))
         return compiled
 
     def _measure_input(self, step: int) -> InputThroughput:
@@ -331,6 +332,7 @@ class _Run:
         return batch
 
     def _log(self, step: int) -> None:
+        self._log_epochs()
         numbers = self._meter.averages()
         numbers["lr"] = float(self._rate(step - 1))
         self._bad.agree()
@@ -349,11 +351,17 @@ class _Run:
         self._progress.show(text, final=step == self.plan.total)
         self._goodput.log_occasionally(step)
 
+    def _log_epochs(self) -> None:
+        for step, numbers in self._meter.ended_epochs():
+            self._writer.write(step, EPOCH, {"epoch": self.plan.epochs(step), **numbers})
+
     def _save(self, step: int, state: TrainState) -> None:
+        self._log_epochs()
         self._bad.agree()
         run = {
             "data": self._data.get_state(),
             "meter": self._meter.sums(),
+            "epoch": self._meter.epoch_sums(),
             "bad_videos": dict(self._bad.counts),
             "seconds": self._clock.seconds,
         }
@@ -376,7 +384,7 @@ class _Run:
         if main_score(summary) > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, main_score(summary))
         # Written last, because an evaluation with a line is not done again.
-        self._writer.write(step, self._scorer.name, numbers_of(summary))
+        self._writer.write(step, self._scorer.name, {**numbers_of(summary), **scored.readings})
         took = duration(self._clock.seconds - start)
         self._progress.note(f"step {step}: {self._scorer.name} {as_text(summary)} in {took}")
         self._clock.restart_lap()
@@ -390,11 +398,3 @@ class _Run:
             np.savez(stream, **batch)
         error.add_note(f"Its batch is in {file}; a lower optimizer.lr or clip_norm may help")
         raise error
-
-
-def _bill(compiled: Sequence[Compiled]) -> dict[str, float]:
-    """Returns the total compile time, and the cost of a step; all shapes cost about the same."""
-    return {
-        "seconds": sum(each.seconds for each in compiled),
-        "multiply_adds_per_step": max(each.multiply_adds for each in compiled),
-    }

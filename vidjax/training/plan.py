@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vidjax.data.multigrid import GridShape, cycles, mean_batch
@@ -68,6 +69,17 @@ class Plan:
             )
         every = (config.every.log, config.every.checkpoint, config.every.evaluate)
         return cls(epoch, total, *(steps(x, steps_per_epoch=epoch, total=total) for x in every))
+
+    def epochs(self, step: int) -> int:
+        """Returns the number of epochs that have ended by `step`; the k-th ends at the nearest."""
+        return math.ceil((step + 0.5) / self.steps_per_epoch) - 1
+
+    def epoch_steps(self, step: int) -> int:
+        """Returns the length in steps of the epoch that ends at `step`; 0 if none does."""
+        before = self.epochs(step - 1)
+        if self.epochs(step) == before:
+            return 0
+        return step - math.floor(before * self.steps_per_epoch + 0.5)
 
     def logs(self, step: int) -> bool:
         """Returns whether metrics are written after `step`."""

@@ -15,8 +15,9 @@ from vidjax.data.thesis_augmentation.device import apply_on_device
 from vidjax.data.thesis_augmentation.parameters import Draw
 from vidjax.data.transforms import normalize
 from vidjax.layers.step_count import with_counts_of
-from vidjax.models.registry import Reading
+from vidjax.models.registry import Guesses, Reading
 from vidjax.run.freezing import as_in_evaluation, hold
+from vidjax.run.guesses import right_guesses
 from vidjax.run.state import TrainState
 from vidjax.training.loss import Loss
 from vidjax.training.mixing import Mixing
@@ -33,8 +34,8 @@ class Step:
 
     The batch comes from `vidjax.data.pipeline.train_batches`. If its augmentation is left to the
     device, it is applied first. Metrics are scalars: `loss`, `top1`, `clips` (number of readable
-    clips), `grad_norm` and the values of `reading`. `finite` holds a flag for the loss and one for
-    each gradient, in the order of `quantities`.
+    clips), `grad_norm` and the values of `reading` and `guesses`. `finite` holds a flag for the
+    loss and one for each gradient, in the order of `quantities`.
 
     Attributes:
       model: the network, with its `num_classes`.
@@ -58,6 +59,8 @@ class Step:
       augments: batches come with augmentation draws of `vidjax.data.thesis_augmentation`, which are
         applied here.
       reading: reads values of methods in the network, as in `vidjax.models.registry`.
+      guesses: reads the classes that methods in the network guess; the metrics `right/<name>` are
+        the shares of right ones.
       multi_label: labels are float32 `[B, C]`, a yes or no for each class. The loss is that of
         `vidjax.training.sigmoid_loss`, and the metric `hit1` replaces `top1`.
     """
@@ -79,6 +82,7 @@ class Step:
     partial_batch_norm: bool = False
     augments: bool = False
     reading: Reading | None = None
+    guesses: Guesses | None = None
     multi_label: bool = False
 
     def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
@@ -160,7 +164,7 @@ class Step:
                 {"params": params, "batch_stats": batch_stats},
                 normalize(clip, self.mean, self.std),
                 train=not self.train_only,
-                mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
+                mutable=["batch_stats", *(["intermediates"] if self._reads else [])],
                 rngs={"noise": noise, "dropout": dropout},
             )
         loss = self._criterion.summed(logits, targets, mask) / divisor
@@ -171,8 +175,14 @@ class Step:
         )
         if self.reading:
             values |= self.reading(updated["intermediates"], logits)
+        if self.guesses:
+            values |= right_guesses(self.guesses(updated["intermediates"]), label)
         sums = {name: jnp.sum(value, where=mask) for name, value in values.items()}
         return loss, (updated.get("batch_stats", {}), sums)
+
+    @property
+    def _reads(self) -> bool:
+        return self.reading is not None or self.guesses is not None
 
     def _split(self, rows: jax.Array) -> jax.Array:
         # Strided parts keep each device's rows on that device.

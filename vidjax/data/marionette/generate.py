@@ -28,6 +28,7 @@ _MANIFEST = "manifest.csv"
 SPEC = {
     "train_per_class": whole(1, 1_000_000),
     "test_per_class": whole(1, 1_000_000),
+    "val_per_class": whole(0, 1_000_000),
     "seed": whole(0, 2**63 - 1),
     "size": several(
         Kind("", lambda side: whole(32, 4096).accepts(side) and side % 2 == 0),
@@ -43,6 +44,9 @@ SPEC = {
 class MarionetteSpec:
     """The settings of a generated data set. Equal specs give equal files.
 
+    A video depends on its split, class and number, and on seed, size and fps. So the videos of a
+    smaller set are the first ones of a larger set.
+
     Attributes:
       train_per_class: training videos per class.
       test_per_class: test videos per class, with other performers.
@@ -50,6 +54,7 @@ class MarionetteSpec:
       size: height and width in pixels, both even.
       fps: frames per second.
       classes: labels to generate.
+      val_per_class: validation videos per class, with performers of their own; 0 for none.
 
     Raises:
       ValueError: a number is out of its range or a class is unknown.
@@ -61,6 +66,7 @@ class MarionetteSpec:
     size: tuple[int, int] = (96, 128)
     fps: int = 15
     classes: tuple[str, ...] = CLASSES
+    val_per_class: int = 0
 
     def __post_init__(self) -> None:
         check(vars(self), SPEC, "marionette ")
@@ -70,8 +76,22 @@ class MarionetteSpec:
     @property
     def tag(self) -> str:
         """A short name that is unique to the spec."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        settings = dataclasses.asdict(self)
+        if not self.val_per_class:
+            # Sets from before there were validation videos keep their folders.
+            del settings["val_per_class"]
+        text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def per_class(self) -> dict[str, int]:
+        """The number of videos per class of each split."""
+        counts = {
+            "train": self.train_per_class,
+            "val": self.val_per_class,
+            "test": self.test_per_class,
+        }
+        return {split: count for split, count in counts.items() if count}
 
 
 @dataclass(frozen=True)
@@ -161,7 +181,7 @@ def read_masks(video: Path) -> np.ndarray:
 
 
 def _jobs(directory: Path, spec: MarionetteSpec) -> Iterator[_Job]:
-    for split, count in (("train", spec.train_per_class), ("test", spec.test_per_class)):
+    for split, count in spec.per_class.items():
         for label in spec.classes:
             for index in range(count):
                 file = directory / "videos" / split / label / f"{label}_{index:04}.mp4"

@@ -18,7 +18,7 @@ from vidjax.data.marionette.skeleton import Pose, joints
 Image = np.ndarray
 # Rendered at twice the size and averaged down, so that thin limbs have no gaps.
 _OVERSAMPLING = 2
-_PERFORMERS = {"train": 24, "test": 8}
+_PERFORMERS = {"train": 24, "val": 8, "test": 8}
 _STANDING = 1.75
 _COLOURS = ("shirt", "skin", "trousers", "shoes", "hair")
 
@@ -46,7 +46,7 @@ def render_video(
     Args:
       label: one of `CLASSES`.
       seed: seed of the data set.
-      split: `train` or `test`; their performers differ.
+      split: `train`, `val` or `test`; their performers differ.
       index: number of the video within its class and split.
       size: height and width in pixels.
       fps: frames per second.
