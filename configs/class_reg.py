@@ -12,15 +12,15 @@ percent, without and with Class Regularization.
     mtnet_m         76.6 77.7    83.4 84.7
     mtnet_l         78.1 78.9    86.6 87.5
 
-`form=icip` has no ReLU, and ICIP's training. UCF-101 and HMDB-51 start from Kinetics weights, and
-MTNets on Kinetics from HACS weights, at 1e-3 (`rate=finetune`); all others at 0.1 (`rate=scratch`).
-`config.model.weights` names the weights. `tune=true` takes a network that was trained on the data
-set, adds the method and trains it alone, as in the thesis. `baseline=true` leaves the method out.
-Networks start with Kaiming initialisation (fan out). Put your videos into `videos/` as published;
-the videos are yours. `configs/class_reg_runs.py` has our choices, `docs/class_regularization.md`
-more.
+`variant=icip` has no ReLU, and ICIP's training. UCF-101 and HMDB-51 start from Kinetics weights,
+and MTNets on Kinetics from HACS weights, at 1e-3 (`rate=finetune`); all others at 0.1
+(`rate=scratch`). `config.model.weights` names the weights. `tune=true` takes a network that was
+trained on the data set, adds the method and trains it alone, as in the thesis. `baseline=true`
+leaves the method out. Networks start with Kaiming initialisation (fan out). Put your videos into
+`videos/` as published; the videos are yours. `configs/class_reg_runs.py` has our choices,
+`docs/class_regularization.md` more.
 
-    vidjax train --config=class_reg:model=r3d_101,form=icip,dataset=ucf101,split=1 \
+    vidjax train --config=class_reg:model=r3d_101,variant=icip,dataset=ucf101,split=1 \
         --config.model.weights=runs/class_reg/r3d_101 --workdir=runs/class_reg/ucf101
 """
 
@@ -31,10 +31,10 @@ from vidjax.configs import class_reg_runs, common
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     """Configuration; arguments: those below, `split`, `tune`, `baseline` and `smoke`."""
-    method = {"form": "thesis", "after": "", "bounds": "symmetric"}
+    method = {"variant": "thesis", "after": "", "bounds": "symmetric"}
     choices = {"model": "r3d_50_e1", "dataset": "kinetics400", "rate": "", **method}
     given = common.parse(argument, smoke=False, tune=False, baseline=False, split=0, **choices)
-    length = common.choose(class_reg_runs.LENGTHS, given.form, "form")
+    length = common.choose(class_reg_runs.LENGTHS, given.variant, "variant")
     config = common.base()
     config.model.name = given.model
     if not given.baseline:
@@ -43,7 +43,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     elif given.tune or given.after or given.bounds != method["bounds"]:
         raise ValueError("baseline=true leaves out the method that tune, after and bounds change")
     small = class_reg_runs.data(config, given.dataset, given.split)
-    class_reg_runs.clips(config, given.form, small)
+    class_reg_runs.clips(config, given.variant, small)
     moved = small or (given.model.startswith("mtnet") and given.dataset == "kinetics400")
     rate = given.rate or ("finetune" if moved and not given.tune else "scratch")
     class_reg_runs.training(config, class_reg_runs.SMALL_LENGTH if small else length, rate)

@@ -32,7 +32,7 @@ def data(config: ml_collections.ConfigDict, dataset: str, split: int) -> bool:
     return small
 
 
-def clips(config: ml_collections.ConfigDict, form: str, small: bool) -> None:
+def clips(config: ml_collections.ConfigDict, variant: str, small: bool) -> None:
     """Sets frames, sizes and augmentation; MTNets have other sizes (tables 6.2 and 6.3)."""
     side, size, view = SMALL if small else LARGE
     frames = 16
@@ -41,7 +41,7 @@ def clips(config: ml_collections.ConfigDict, form: str, small: bool) -> None:
     config.data.short_side = side
     config.clip.update({"frames": frames, "size": size})
     config.eval.update({"clips": 10, "crops": 3, "size": view})
-    if form == "icip":
+    if variant == "icip":
         config.augment.update({"scale": (0.25, 1.0), "flip": 0.5, "color": 0.1})
         return
     config.clip.update({"sampling": "normal_start", "fit": True})

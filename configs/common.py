@@ -6,12 +6,15 @@ from typing import Any
 import ml_collections
 
 from vidjax.run.defaults import defaults
+from vidjax.terminal import complain
 
 # Multigrid as in the thesis and its code, and as in its paper (Wu et al. 2020).
 MULTIGRID = {
     "thesis": {"over": "epoch", "both": "capped", "anchor": "largest", "time": "picks"},
     "official": {"over": "stage", "both": "capped", "anchor": "default", "time": "rate"},
 }
+# Old names of arguments, which still work.
+_RENAMED = {"form": "variant"}
 
 
 def published(config: ml_collections.ConfigDict, name: str, **options: int) -> None:
@@ -49,6 +52,9 @@ def parse(argument: str | None, **defaults: bool | int | float | str) -> ml_coll
     values = dict(defaults)
     for part in filter(None, (argument or "").split(",")):
         key, _, text = part.partition("=")
+        if _RENAMED.get(key) in defaults:
+            complain(f"the config argument {key!r} is now called {_RENAMED[key]!r}")
+            key = _RENAMED[key]
         if key not in defaults:
             raise ValueError(f"config argument {key!r} is unknown; allowed: {sorted(defaults)}")
         values[key] = _convert(key, text, defaults[key])

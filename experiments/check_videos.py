@@ -42,7 +42,7 @@ from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, make_folder, writing
 from vidjax.terminal import say
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 from . import command_line
 
@@ -74,8 +74,10 @@ def main(given: str) -> int:
     root = as_path(_ROOT.value) if _ROOT.value else root
     output = as_path(_OUTPUT.value)
     known = {verdict.path: verdict for verdict in _earlier(output)}
-    left = [name for name in names if not _is_known(place_of(root, name), known.get(told(name)))]
-    again = set(map(told, left))
+    left = [
+        name for name in names if not _is_known(place_of(root, name), known.get(printable(name)))
+    ]
+    again = set(map(printable, left))
     _write(output, [verdict for path, verdict in known.items() if path not in again])
     limits = Limits(_PIXELS.value, _FRAMES.value, _SECONDS.value)
     work = functools.partial(check_video, root=root, limits=limits)
@@ -89,7 +91,7 @@ def main(given: str) -> int:
             writer.writerow(_row(verdict))
             stream.flush()
             progress.show(f"checked {done}/{len(left)}: {verdict.path}", final=done == len(left))
-    return _summarize([known[told(name)] for name in names], output)
+    return _summarize([known[printable(name)] for name in names], output)
 
 
 def _files(given: Path) -> tuple[Path, list[str]]:
@@ -145,7 +147,7 @@ def _lost(root: Path, name: str, lost: Lost) -> Verdict:
     with contextlib.suppress(OSError):
         file = place_of(root, name)
         facts = {"bytes": file.stat().st_size, "sha256": digest(file)}
-    return Verdict(told(name), lost.reason, lost.detail, **facts)
+    return Verdict(printable(name), lost.reason, lost.detail, **facts)
 
 
 def _summarize(verdicts: list[Verdict], output: Path) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction
 from vidjax.storage.writing import make_folder, writing, writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 # Number of largest gains and of largest losses that are drawn.
 _SHOWN = 15
@@ -78,7 +78,7 @@ def draw_gains(file: Path, gains: Sequence[Gain]) -> None:
     axes = figure.subplots()
     colors = ["C0" if each.gain >= 0 else "C3" for each in shown]
     axes.barh(range(len(shown)), [100 * each.gain for each in shown], color=colors)
-    names = [lettering(f"{each.name} ({each.videos})") for each in shown]
+    names = [figure_text(f"{each.name} ({each.videos})") for each in shown]
     axes.set_yticks(range(len(shown)), names)
     axes.invert_yaxis()
     axes.axvline(0, color="0.3", linewidth=1)

@@ -28,7 +28,7 @@ from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing_bytes
 from vidjax.terminal import say
 from vidjax.training.input_preview import InputPreview, test_views, training_batch
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 from . import command_line, network_flags
 
@@ -88,7 +88,7 @@ def _draw(preview: InputPreview, shown: int, output: Path) -> None:
     figure = Figure(figsize=(2 + sheet.shape[1] / 100, 0.8 + sheet.shape[0] / 100), dpi=100)
     axes = figure.add_subplot()
     axes.imshow(sheet, interpolation="nearest")
-    labels = list(map(lettering, preview.names[: len(clips)]))
+    labels = list(map(figure_text, preview.names[: len(clips)]))
     axes.set_yticks((np.arange(len(clips)) + 0.5) * step, labels)
     axes.set_xticks((np.arange(len(places)) + 0.5) * step, places)
     axes.set_xlabel(f"frame of {frames}")

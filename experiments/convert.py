@@ -39,7 +39,7 @@ from vidjax.convert.loaded import Colour
 from vidjax.convert.loading import ALLOWED, Converted, convert, sources
 from vidjax.convert.torch_pickles import CheckpointError
 from vidjax.data.class_list import read_class_list
-from vidjax.models.registry import check_options
+from vidjax.models.registry import check_options, current_options
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.published.clip_preprocessing import colours_of
@@ -122,6 +122,7 @@ def main() -> None:
 def _converted(name: str, file: Path, colours: Mapping[str, Any]) -> Converted:
     chosen = option_flags.parsed(_OPTION.value, "width=16")
     check_options(name, chosen)
+    chosen = current_options(name, chosen)
     logging.set_verbosity(logging.WARNING)
     given = {"num_classes": _NUM_CLASSES.value, "allow": _ALLOW.value, "entry": _ENTRY.value}
     if _INFLATE.value:

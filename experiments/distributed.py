@@ -33,7 +33,7 @@ _DISTRIBUTED = flags.DEFINE_bool(
 )
 _JOIN = flags.DEFINE_integer(
     "join_timeout",
-    process_messages.PATIENCE,
+    process_messages.TIMEOUT,
     "SECONDS: How long the processes of a job wait for one another at the start.",
     lower_bound=1,
 )
@@ -110,7 +110,7 @@ def _end(shutdown: JobShutdown, error: Exception) -> None:
     # These errors are printed in full below.
     if not isinstance(error, AbsentError | OSError | ValueError):
         traceback.print_exc()
-    here = process_messages.company()
+    here = process_messages.process_group()
     shutdown.end_all(
         EXIT_CODE if of_machine(error) is None else machine_errors.EXIT_CODE,
         f"error: process {here.index} of {here.count} cannot continue: {error}. If another process "

@@ -29,8 +29,8 @@ from . import command_line, distributed, hang_timeout, network_flags
 _OUTPUT = flags.DEFINE_string(
     "output", None, "FOLDER: Folder for the report of --weights; a run keeps its own reports."
 )
-_MAPPING = flags.DEFINE_string(
-    "mapping",
+_LABEL_MAP = flags.DEFINE_string(
+    "label_map",
     None,
     "FILE: CSV with the columns `label` and `class`: which class of the network each label of the "
     "data set is.",
@@ -39,6 +39,7 @@ _SCORES = flags.DEFINE_bool(
     "scores", False, "Also writes the scores of all classes, as an .npz file for `vidjax fuse`."
 )
 flags.adopt_module_key_flags(network_flags)
+command_line.renamed("mapping", "label_map")
 _CONFIG = network_flags.define_config()
 flags.adopt_module_key_flags(distributed)
 flags.adopt_module_key_flags(hang_timeout)
@@ -54,7 +55,7 @@ def main() -> None:
     agree(
         config, {folder: output}, weights=trained.source, checkpoint=network_flags.CHECKPOINT.value
     )
-    mapping = read_class_mapping(as_path(_MAPPING.value)) if _MAPPING.value else None
+    mapping = read_class_mapping(as_path(_LABEL_MAP.value)) if _LABEL_MAP.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(
             config,

@@ -1,9 +1,10 @@
 r"""Extracts features of videos with a trained network.
 
 The features are the embedding before the classifier, or the mean of a stage (--layer). The output
-is an .npz or .h5 file with one row per video; with --noaverage, one row per clip; with --every, one
-row every so many seconds of a long video. Each row also has the video's name, its label and split
-if there are any, and the seconds that it spans. docs/features.md describes the file.
+is an .npz or .h5 file with one row per video; with --noaverage, one row per clip; with
+--window_stride, one row every so many seconds of a long video. Each row also has the video's name,
+its label and split if there are any, and the seconds that it spans. docs/features.md describes the
+file.
 
 The same command continues where it was interrupted. Unreadable videos are skipped and listed.
 
@@ -11,7 +12,7 @@ Examples:
   vidjax features --weights=i3d:kinetics400 --videos=videos --output=features.npz
   vidjax features --weights=i3d:kinetics400 --config.data.manifest=videos.csv \
       --clips=4 --output=features.h5
-  vidjax features --workdir=runs/mine --videos=long.mp4 --every=2 --output=long.npz
+  vidjax features --workdir=runs/mine --videos=long.mp4 --window_stride=2 --output=long.npz
 """
 
 from __future__ import annotations
@@ -48,14 +49,17 @@ _CLIPS = flags.DEFINE_integer(
     "clips", None, "Number of clips per video. By default the setting eval.clips.", 1
 )
 _AVERAGE = flags.DEFINE_bool("average", True, "Writes one row per video, the mean of its clips.")
-_EVERY = flags.DEFINE_float(
-    "every", None, "SECONDS: Writes a row for each window, with this distance between their starts."
+_WINDOW_STRIDE = flags.DEFINE_float(
+    "window_stride",
+    None,
+    "SECONDS: Writes a row for each window, with this distance between their starts.",
 )
 _DTYPE = flags.DEFINE_enum("dtype", "float32", DTYPES, "Type of the numbers in the file.")
 _SPLIT = flags.DEFINE_string(
     "split", "all", "SPLIT: Split whose videos are used, such as train; `all` uses all videos."
 )
 flags.adopt_module_key_flags(network_flags)
+command_line.renamed("every", "window_stride")
 flags.mark_flag_as_required("output")
 _CONFIG = network_flags.define_config()
 # Skipped videos that are named; for more, the number is printed.
@@ -64,15 +68,17 @@ _NAMED = 10
 
 def main() -> None:
     """Writes the file, and prints what is in it."""
-    if _EVERY.value is not None and (_CLIPS.value is not None or not _AVERAGE.value):
-        raise ValueError("--every writes a row for each window: leave out --clips and --noaverage")
+    if _WINDOW_STRIDE.value is not None and (_CLIPS.value is not None or not _AVERAGE.value):
+        raise ValueError(
+            "--window_stride writes a row for each window: leave out --clips and --noaverage"
+        )
     config, trained = network_flags.opened(_CONFIG.value)
     how = Extraction(
         layer=_LAYER.value,
         clips=_CLIPS.value or trained.clips,
         crops=trained.crops,
         average=_AVERAGE.value,
-        every=_EVERY.value,
+        window_stride=_WINDOW_STRIDE.value,
         dtype=_DTYPE.value,
         batch_size=config.eval.batch_size,
         threads=max(1, config.data.threads),

@@ -8,7 +8,7 @@ import jax
 from absl import flags
 
 from vidjax.run.processes import EXIT_CODE
-from vidjax.watchdog import COMPILING, Watch
+from vidjax.watchdog import COMPILING, Watchdog
 
 from . import help_text
 
@@ -34,7 +34,7 @@ def watched(main: Callable[[], int | None], advice: str) -> Callable[[], int | N
     """
 
     def watching() -> int | None:
-        with Watch(_TIMEOUT.value, EXIT_CODE, advice) as watch:
+        with Watchdog(_TIMEOUT.value, EXIT_CODE, advice) as watch:
             # This opens the devices, which may hang.
             if (count := jax.process_count()) > 1:
                 watch.one_of_several(jax.process_index(), count)

@@ -85,7 +85,7 @@ class JobShutdown:
     def _told(self) -> _EndMessage | None:
         """Returns the message of another process; None if there is none or process 0 is gone."""
         with contextlib.suppress(Exception):
-            if (text := process_messages.told(_LEAVE)) is not None:
+            if (text := process_messages.get_text(_LEAVE)) is not None:
                 return records.parsed(text, _EndMessage)
         return None
 
@@ -100,7 +100,7 @@ class JobShutdown:
                 complain(leave.why)
                 # If process 0 is gone, nobody can be told.
                 with contextlib.suppress(Exception):
-                    process_messages.tell(_LEAVE, msgspec.json.encode(leave).decode())
+                    process_messages.set_text(_LEAVE, msgspec.json.encode(leave).decode())
 
     def _interrupted(self, times: int) -> None:
         if times == 1:
@@ -131,13 +131,13 @@ class JobShutdown:
 
     def _go(self) -> NoReturn:
         """Ends this process; process 0 first waits until the others have the message."""
-        here = process_messages.company()
+        here = process_messages.process_group()
         assert self._said is not None
         with contextlib.suppress(Exception):
-            process_messages.tell(f"{_LEFT}{here.index}", "left")
+            process_messages.set_text(f"{_LEFT}{here.index}", "left")
             end = time.monotonic() + _FAREWELL
             while here.index == 0 and time.monotonic() < end:
-                if len(process_messages.told_below(_LEFT)) == here.count:
+                if len(process_messages.get_texts(_LEFT)) == here.count:
                     break
                 time.sleep(0.1)
         end_now(self._said.code)

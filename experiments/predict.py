@@ -8,9 +8,9 @@ Many videos: --video names a folder, or a CSV with the columns path[,start,end,l
 table with one row per video, and writes it as CSV or JSON to --output. Unreadable videos are
 skipped and listed.
 
-A long video: with --windows or --every=SECONDS, windows slide over a video of any length. --output
-is then a folder for windows.csv, windows.json and timeline.png, which shows what happens when. The
-last window is moved back so that it ends with the video.
+A long video: with --windows or --window_stride=SECONDS, windows slide over a video of any length.
+--output is then a folder for windows.csv, windows.json and timeline.png, which shows what happens
+when. The last window is moved back so that it ends with the video.
 
 --scores=FILE.npz also keeps the probabilities of all classes, as arrays that NumPy reads without
 pickles and that `vidjax fuse` takes.
@@ -23,7 +23,7 @@ Examples:
   vidjax predict --workdir=runs/demo --video=my.mp4 --explain
   vidjax predict --weights=i3d:kinetics400 --video=FOLDER --output=predictions.csv
   vidjax predict --workdir=runs/flow --video=FOLDER --scores=flow.npz
-  vidjax predict --weights=i3d:kinetics400 --video=match.mp4 --every=1 --output=match
+  vidjax predict --weights=i3d:kinetics400 --video=match.mp4 --window_stride=1 --output=match
 """
 
 from __future__ import annotations
@@ -60,19 +60,20 @@ _END = flags.DEFINE_float("end", None, "SECONDS: End of the part to predict.", 0
 _WINDOWS = flags.DEFINE_bool(
     "windows", False, "Predicts windows that follow one another over the video."
 )
-_EVERY = flags.DEFINE_float(
-    "every",
+_WINDOW_STRIDE = flags.DEFINE_float(
+    "window_stride",
     None,
-    "SECONDS: Predicts windows over the video, with this distance between their start_log.",
+    "SECONDS: Predicts windows over the video, with this distance between their starts.",
 )
 _EXPLAIN = flags.DEFINE_bool("explain", False, "Shows where the network looked.")
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "PATH: Table to write, .csv or .json. With --windows, --every or --explain, a folder.",
+    "PATH: Table to write, .csv or .json. With --windows, --window_stride or --explain, a folder.",
 )
 _SCORES = flags.DEFINE_string("scores", None, "FILE: File for the scores of all classes, .npz.")
 flags.adopt_module_key_flags(network_flags)
+command_line.renamed("every", "window_stride")
 flags.mark_flag_as_required("video")
 _CONFIG = network_flags.define_config()
 
@@ -92,7 +93,7 @@ def main() -> int:
 def _predict(output: Path | None) -> int:
     video = as_path(_VIDEO.value)
     many = video.is_dir() or video.suffix.lower() == ".csv"
-    slides = _WINDOWS.value or _EVERY.value is not None
+    slides = _WINDOWS.value or _WINDOW_STRIDE.value is not None
     _refuse_together(many, slides)
     if output and not _EXPLAIN.value:
         (prediction_output.refuse_folder if slides else prediction_output.refuse_table)(output)
@@ -116,7 +117,7 @@ def _predicted(
     if slides:
         piece = (_START.value, _END.value)
         size = config.eval.batch_size
-        prediction_output.windows(trained, video, piece, _EVERY.value, size, output, scores)
+        prediction_output.windows(trained, video, piece, _WINDOW_STRIDE.value, size, output, scores)
         return 0
     if many:
         return _each(config, trained, video, output, scores)
@@ -149,12 +150,12 @@ def _refuse_together(many: bool, slides: bool) -> None:
     piece = _START.value is not None or _END.value is not None
     if _EXPLAIN.value and (many or slides or piece):
         raise ValueError(
-            "--explain shows the middle of one whole video; leave out --windows, --every, --start "
-            "and --end, and name one video"
+            "--explain shows the middle of one whole video; leave out --windows, --window_stride, "
+            "--start and --end, and name one video"
         )
     if many and slides:
         raise ValueError(
-            f"--windows and --every are for one video, and --video={_VIDEO.value} is many"
+            f"--windows and --window_stride are for one video, and --video={_VIDEO.value} is many"
         )
     if many and piece:
         raise ValueError("--start and --end are for one video; for several, use columns of a CSV")

@@ -32,7 +32,7 @@ from vidjax.trained.prediction_files import (
 from vidjax.trained.score_collector import ScoreCollector
 from vidjax.trained.timeline import Timeline
 from vidjax.trained.trained_network import Trained
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 Piece = tuple[float | None, float | None]
 _TABLES, _PICTURE = ("windows.csv", "windows.json"), "timeline.png"
@@ -152,7 +152,7 @@ def windows(
     trained: Trained,
     video: Path,
     piece: Piece,
-    every: float | None,
+    window_stride: float | None,
     batch_size: int,
     output: Path | None,
     scores: ScoreCollector | None,
@@ -164,7 +164,7 @@ def windows(
     """
     start, end = piece
     found = predict_windows(
-        trained, video, every=every, start=start, end=end, batch_size=batch_size
+        trained, video, window_stride=window_stride, start=start, end=end, batch_size=batch_size
     )
     if scores:
         found = scores.passing(video, found)
@@ -173,7 +173,7 @@ def windows(
             name, chance = window.top(trained.labels, 1)[0]
             say(f"{_clock(window.start)} - {_clock(window.end)}  {chance:7.2%}  {name}")
         return
-    about = {**_about(trained), "video": told(str(video)), "every": every}
+    about = {**_about(trained), "video": printable(str(video)), "window_stride": window_stride}
     length = (end or probe(video).duration) - (start or 0.0)
     line = Timeline()
     with ProgressLine() as progress, contextlib.ExitStack() as stack:
@@ -222,12 +222,12 @@ def _rows_of_videos(output: Path, trained: Trained) -> contextlib.AbstractContex
 
 
 def _about(trained: Trained) -> Mapping[str, Any]:
-    return {"network": trained.name, "weights": told(trained.source)}
+    return {"network": trained.name, "weights": printable(trained.source)}
 
 
 def _fields(entry: Entry, correct: bool | None = None, error: str | None = None) -> dict[str, Any]:
     """Returns the columns of a row other than the classes."""
-    fields = {"video": told(entry.path), "start": entry.start, "end": entry.end}
+    fields = {"video": printable(entry.path), "start": entry.start, "end": entry.end}
     return {**fields, "label": entry.label, "correct": correct, "error": error}
 
 

@@ -27,7 +27,7 @@ from vidjax.storage.writing import is_there
 from vidjax.terminal import say, table
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import Features
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 from . import command_line, help_text
 
@@ -104,7 +104,7 @@ def _parts() -> tuple[Features, Features]:
         ]:
             raise ValueError(
                 f"split {name} has {len(bare)} features without a label, such as those of "
-                f"{told(bare[0])}"
+                f"{printable(bare[0])}"
             )
     return parts
 

@@ -40,12 +40,11 @@ These weights are published, but `load_pretrained` refuses them.
 def row(known: Checkpoint) -> str:
     """Returns the row of a checkpoint, in Markdown."""
     scores = known.published
-    trained = known.dataset + (f", before on {known.pretrained}" if known.pretrained else "")
     cells = (
         f"`{known.name}`",
-        trained,
-        _percent(scores.top1 if scores else None),
-        _percent(scores.top5 if scores else None),
+        trained_on(known),
+        percent(scores.top1 if scores else None),
+        percent(scores.top5 if scores else None),
         _clip(preprocessing_of(known)),
         _place(known),
         known.licence.partition(" ")[0],
@@ -71,7 +70,13 @@ def _notes(rows: Iterable[Checkpoint]) -> list[str]:
     return [f"- {', '.join(each)}: {caution}." for caution, each in names.items()]
 
 
-def _percent(score: float | None) -> str:
+def trained_on(known: Checkpoint) -> str:
+    """Returns the data sets of a checkpoint, in words."""
+    return known.dataset + (f", before on {known.pretrained}" if known.pretrained else "")
+
+
+def percent(score: float | None) -> str:
+    """Formats a published score; a dash if it is not stated."""
     return "-" if score is None else f"{score:g}"
 
 

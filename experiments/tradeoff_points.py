@@ -13,7 +13,7 @@ from vidjax import records
 from vidjax.run.config import from_mapping
 from vidjax.run.workdir import read_classes, read_config
 from vidjax.storage.paths import as_path
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 from .evaluation_files import PREDICTIONS, by_protocol
 from .reproduce.analytical import Counter
@@ -140,8 +140,8 @@ def draw(points: Sequence[Point]) -> Any:
         left.set_ylabel("top-1, %")
         left.set_xlabel("multiply-adds per view, 1e9")
         right.set_xlabel("parameters, 1e6")
-        left.set_title(lettering(dataset), loc="left")
-        names = [lettering(f"{place}  {each.label}") for place, each in enumerate(shown, 1)]
+        left.set_title(figure_text(dataset), loc="left")
+        names = [figure_text(f"{place}  {each.label}") for place, each in enumerate(shown, 1)]
         keys = [Line2D([], [], linestyle="none", label=name) for name in names]
         right.legend(
             handles=keys, loc="upper left", bbox_to_anchor=(1, 1), handlelength=0, frameon=False

@@ -54,8 +54,8 @@ TINY = {
 # What is special in these is tested in `tests/layers`, and their logits beside PyTorch's.
 RARE = ("s3dg", "i3d_r50_nl5", "cost_50", "tsn_bninception", "evanet_2")
 FAMILIES = [pytest.param(name, marks=pytest.mark.slow if name in RARE else ()) for name in TINY]
-# A form of each family that is not its default.
-FORMS = {
+# A variant of each family that is not its default.
+VARIANTS = {
     "cost_50": "a",
     "i3d_r50_nl5": "mmaction2",
     "s3dg": "slim",
@@ -73,7 +73,7 @@ OTHER = {
     "depths": None,
     "dropout": 0.25,
     "edge": "single",
-    "form": None,
+    "variant": None,
     "fraction": 4,
     "frames": "pooled",
     "groups": 2,
@@ -194,8 +194,8 @@ def test_every_option_can_be_given(name):
         value = OTHER[option]
         if option == "depths":
             value = tuple(depth + 1 for depth in given["depths"])
-        if option == "form":
-            value = FORMS.get(name, "pytorchvideo")
+        if option == "variant":
+            value = VARIANTS.get(name, "pytorchvideo")
         model = vidjax.create_model(name, num_classes=CLASSES, **{**given, option: value})
         chex.assert_shape(first_logits(model, clip), (2, CLASSES))
 
@@ -356,14 +356,14 @@ def test_image_networks_take_one_frame(name):
         ("slowonly_34", {"temporal_convs": 3}, (8, 32, 32), "temporal_convs = 3"),
         ("mfnet", {"width": 32}, (4, 32, 32), "width = 32: must be a multiple of 96"),
         ("resnext3d_101", {"width": 10}, (8, 32, 32), "cannot be divided into 32 groups"),
-        ("r2plus1d_34", {"form": "caffe2"}, (8, 32, 32), "form = 'caffe2': must be one of tran"),
-        ("x3d_s", {"form": "tran"}, (8, 32, 32), "form = 'tran': must be one of pytorchvideo"),
-        ("ip_csn_50", {"form": "tran"}, (8, 32, 32), "form = 'tran': must be one of vmz"),
+        ("r2plus1d_34", {"variant": "caffe2"}, (8, 32, 32), "'caffe2': must be one of tran"),
+        ("x3d_s", {"variant": "tran"}, (8, 32, 32), "'tran': must be one of pytorchvideo"),
+        ("ip_csn_50", {"variant": "tran"}, (8, 32, 32), "variant = 'tran': must be one of vmz"),
         (
             "slowfast_50",
-            {"form": "tran"},
+            {"variant": "tran"},
             (8, 32, 32),
-            "form = 'tran': must be one of pytorchvideo",
+            "variant = 'tran': must be one of pytorchvideo",
         ),
         (
             "r3d_50",

@@ -30,8 +30,8 @@ def values(name):
     found |= {key: VALUES[key][0] for key in methods if key not in network.refused}
     if "depths" in found:
         found["depths"] = tuple(depth + 1 for depth in given["depths"])
-    if "form" in found:
-        found["form"] = "mmaction2" if name in ("x3d_s", "slowfast_50") else "pytorchvideo"
+    if "variant" in found:
+        found["variant"] = "mmaction2" if name in ("x3d_s", "slowfast_50") else "pytorchvideo"
     if "random_scaling" in found:
         found["random_scaling"] = {}
     return given, clip, found

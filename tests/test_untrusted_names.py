@@ -17,12 +17,12 @@ from vidjax.explain.map_measurements import QUANTITIES
 from vidjax.explain.map_metrics_report import draw_metrics
 from vidjax.explain.map_metrics_tables import MetricRow
 from vidjax.explain.pyramid_figure import draw_pyramid
-from vidjax.untrusted_names import file_name, flaw, in_script, lettering, told
+from vidjax.untrusted_names import figure_text, file_name, flaw, printable, script_json
 
 BAD = r"$100\bar$"
 
 
-def test_what_is_printable_is_told_as_it_is():
+def test_printable_names_are_unchanged():
     for name in (
         "walk.mp4",
         "d\u00e9j\u00e0 vu",
@@ -30,7 +30,7 @@ def test_what_is_printable_is_told_as_it_is():
         "a\\b",
         "\u0915\u094d\u200d\u0937",
     ):
-        assert told(name) == name
+        assert printable(name) == name
         assert flaw(name) == ""
 
 
@@ -44,8 +44,8 @@ def test_what_is_printable_is_told_as_it_is():
         ("\ud800", r"\ud800", "not UTF-8"),
     ],
 )
-def test_what_is_not_is_told_in_one_line_of_text(name, line, why):
-    assert told(name) == line
+def test_other_names_become_one_line_of_text(name, line, why):
+    assert printable(name) == line
     assert line.encode("utf-8").decode("utf-8").isprintable()
     assert why in flaw(name)
 
@@ -60,13 +60,13 @@ def drawn(text, **how):
 
 
 @pytest.mark.parametrize("name", [BAD, "win $5_$ now", "$", r"a\$b", "a$b", r"\alpha", "x_1^2"])
-def test_lettering_shows_a_name_as_it_is(name):
-    assert drawn(lettering(name)) == drawn(name, parse_math=False)
+def test_figure_text_shows_a_name_as_it_is(name):
+    assert drawn(figure_text(name)) == drawn(name, parse_math=False)
 
 
-def test_lettering_is_cut_where_it_is_long():
-    assert lettering("x" * 100_000) == "x" * 59 + "\u2026"
-    assert lettering("two\nlines") == "two\nlines"
+def test_figure_text_is_cut_where_it_is_long():
+    assert figure_text("x" * 100_000) == "x" * 59 + "\u2026"
+    assert figure_text("two\nlines") == "two\nlines"
 
 
 def _pictures():
@@ -81,7 +81,7 @@ def _pictures():
     ]
     yield "frequency", lambda: draw_points(points)
     yield "gates", lambda: draw_gates(states, logs)
-    yield "truth", lambda: draw_metrics(rows, {})
+    yield "metrics", lambda: draw_metrics(rows, {})
     empty = Pyramid(0, "layer", 1.0, 2, (16, 16), (), {})
     yield "pyramid", lambda: draw_pyramid(empty, np.zeros((2, 16, 16, 3), np.uint8), BAD)
 
@@ -94,7 +94,7 @@ def test_pictures_take_names_for_names(kind, draw, tmp_path):
     figure = draw()
     figure.savefig(tmp_path / "picture.png")
     shown = [text.get_text() for text in figure.findobj(lambda each: hasattr(each, "get_text"))]
-    assert any(lettering(BAD) in text for text in shown), kind
+    assert any(figure_text(BAD) in text for text in shown), kind
 
 
 @pytest.mark.parametrize(
@@ -131,11 +131,11 @@ def test_names_of_files_are_different_for_different_names(tmp_path):
 
 def test_a_script_is_ended_by_no_text():
     data = {"a": "</script><script>x()</script><!-- \u2028", "b": ["\ud800"]}
-    text = in_script(data)
+    text = script_json(data)
     assert "<" not in text
     assert "\u2028" not in text
     assert json.loads(text) == data
 
 
 def test_what_turns_the_order_of_text_is_written_out():
-    assert told("a\u202eb\u2066") == r"a\u202eb\u2066"
+    assert printable("a\u202eb\u2066") == r"a\u202eb\u2066"

@@ -22,7 +22,7 @@ from typing import Any
 import tensorstore
 
 from vidjax import records
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 from vidjax.zstd_frames import unfolded
 
 Shape = tuple[int, ...]
@@ -212,9 +212,9 @@ def _flaw(text: bytes, shape: Shape) -> str:
 
 
 def _named(file: Path) -> str:
-    return told(str(file))
+    return printable(str(file))
 
 
 def _short(value: object) -> str:
     text = str(value)
-    return told(text if len(text) <= 200 else f"{text[:200]}...")
+    return printable(text if len(text) <= 200 else f"{text[:200]}...")

@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 from vidjax.settings import shown
 from vidjax.terminal import complain
-from vidjax.untrusted_names import nearest, told
+from vidjax.untrusted_names import nearest, printable
 
 # Packages of vidjax that can be extended.
 PACKAGES = (
@@ -215,7 +215,7 @@ def tell(problem: str) -> None:
     """Warns once per process, in one line, about something of another package."""
     if problem not in _complaints:
         _complaints.add(problem)
-        complain(f"warning: {' '.join(told(line) for line in problem.splitlines())}")
+        complain(f"warning: {' '.join(printable(line) for line in problem.splitlines())}")
 
 
 def _listed(

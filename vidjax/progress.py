@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from vidjax.terminal import console, shown
-from vidjax.watchdog import doing
+from vidjax.watchdog import report_progress
 
 # Seconds between lines of a terminal's live line that stay in its scrollback.
 _KEPT_EVERY = 60.0
@@ -56,7 +56,7 @@ class ProgressLine:
           text: what is being done.
           final: whether the line stays for sure.
         """
-        doing(text)
+        report_progress(text)
         if self._console.is_terminal:
             self._text = "" if final else text
             # A second line would be drawn over what stands above it when the window shrinks.

@@ -14,7 +14,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.table import Table
 
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 
 def say(*lines: object, to: IO[str] | None = None) -> None:
@@ -26,7 +26,7 @@ def say(*lines: object, to: IO[str] | None = None) -> None:
       to: stream to print to; None is standard output.
     """
     for line in lines:
-        print(told(str(line)), file=to or sys.stdout, flush=True)
+        print(printable(str(line)), file=to or sys.stdout, flush=True)
 
 
 def complain(*lines: object) -> None:
@@ -36,7 +36,7 @@ def complain(*lines: object) -> None:
 
 def shown(text: str) -> str:
     r"""Escapes what a terminal would interpret, for example as `\x1b`; keeps line breaks."""
-    return "\n".join(map(told, text.split("\n")))
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def console(**settings: Any) -> Console:

@@ -1,8 +1,8 @@
 """Makes names from outside safe to show and store: names of files, classes and groups.
 
 They may hold anything: line breaks, terminal codes, formulas, bytes that are not text. There is one
-function for each use: `told` for terminals, `lettering` for Matplotlib figures, `short` for OpenCV
-images, `in_script` for web pages, `file_name` for names of files.
+function for each use: `printable` for terminals, `figure_text` for Matplotlib figures, `short` for
+OpenCV images, `script_json` for web pages, `file_name` for names of files.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def flaw(name: str) -> str:
     return ""
 
 
-def told(name: str) -> str:
+def printable(name: str) -> str:
     r"""Formats a name as one line of printable text; other characters become `\n` or `\xe9`."""
     if name.isprintable():
         return name
-    return "".join(map(_told, name))
+    return "".join(map(_printable, name))
 
 
-def in_script(data: Any) -> str:
+def script_json(data: Any) -> str:
     """Encodes JSON for a script in a web page, so that no text in it can end the script.
 
     Args:
@@ -104,7 +104,7 @@ def _escaped(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in data)
 
 
-def _told(character: str) -> str:
+def _printable(character: str) -> str:
     if unicodedata.category(character) not in _UNPRINTABLE and character not in _TURNING:
         return character
     if "\udc80" <= character <= "\udcff":
@@ -112,7 +112,7 @@ def _told(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def lettering(name: str, longest: int = 60) -> str:
+def figure_text(name: str, longest: int = 60) -> str:
     """Formats a name as text for a Matplotlib figure.
 
     Matplotlib parses text between two dollar signs as mathematics, and needs hours for very long
@@ -127,7 +127,7 @@ def lettering(name: str, longest: int = 60) -> str:
 
 def short(name: str, longest: int = 60) -> str:
     """Formats a name as one line of printable text, cut to a number of characters."""
-    line = told(name[: longest + 1])
+    line = printable(name[: longest + 1])
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 

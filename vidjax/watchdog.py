@@ -1,8 +1,8 @@
 """A watchdog: ends a process that makes no progress for a given time.
 
-Code that makes progress says so by `doing`: a step, a batch of an evaluation, a progress line. If
-nothing does so for too long, the process prints the stacks of its threads and exits. Whatever
-started it can then start it again.
+Code that makes progress calls `report_progress`: for a step, a batch of an evaluation, a progress
+line. If nothing calls it for too long, the process prints the stacks of its threads and exits.
+Whatever started it can then start it again.
 
 A thread checks the clock. It needs the interpreter lock, which hanging code may hold, so an
 `ExitTimer` backs it up.
@@ -52,7 +52,7 @@ _sign = _Sign()
 _paused = False
 
 
-def doing(what: str, *, compiling: bool = False) -> None:
+def report_progress(what: str, *, compiling: bool = False) -> None:
     """Reports progress. Without a watchdog it costs almost nothing.
 
     Args:
@@ -64,32 +64,32 @@ def doing(what: str, *, compiling: bool = False) -> None:
 
 
 def pause() -> None:
-    """Suspends the watchdog until the end of the enclosing `as_before`."""
+    """Suspends the watchdog until the end of the enclosing `resumed_after`."""
     global _paused
     _paused = True
 
 
 @contextlib.contextmanager
-def as_before() -> Iterator[None]:
+def resumed_after() -> Iterator[None]:
     """Ends a `pause` within the context when the context ends."""
     global _paused
     before = _paused
     try:
         yield
     finally:
-        doing(_sign.what)
+        report_progress(_sign.what)
         _paused = before
 
 
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
     """Suspends the watchdog within the context, while others are waited for that have their own."""
-    with as_before():
+    with resumed_after():
         pause()
         yield
 
 
-class Watch:
+class Watchdog:
     """Ends the process if it hangs while the context is open.
 
     Time during which the process is stopped, by Ctrl-Z or SIGSTOP, counts, because the other
@@ -115,11 +115,11 @@ class Watch:
         self._who = f"process {index} of {count}"
         self._linger = min(_LINGER, self._seconds / 4) * (1 if index else 2)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Watchdog:
         global _paused
         _paused = False
         if self._seconds:
-            doing("starting")
+            report_progress("starting")
             self._stream = _stream()
             self._timer = ExitTimer(self._code, self._stream)
             # Set before the thread's first check, which a library may prevent.

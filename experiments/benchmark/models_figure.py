@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.storage.writing import writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 from .measurement import Measurement
 
@@ -41,7 +41,7 @@ def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
     share.set_xlim(left=0)
     share.grid(axis="x", alpha=0.3)
     figure.legend(*speed.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    figure.suptitle(lettering(title, 300), fontsize="small", wrap=True)
+    figure.suptitle(figure_text(title, 300), fontsize="small", wrap=True)
     with writing_bytes(file) as stream:
         figure.savefig(stream, format="png", dpi=110)
 

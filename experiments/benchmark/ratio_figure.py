@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidjax.storage.writing import writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 from .measurement import Measurement
 
@@ -51,7 +51,7 @@ def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
     axes.set_xlabel("time, as a share of PyTorch's best (1: as fast as PyTorch; less is faster)")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
-    figure.suptitle(lettering(title, 300), fontsize="small", wrap=True)
+    figure.suptitle(figure_text(title, 300), fontsize="small", wrap=True)
     with writing_bytes(file) as stream:
         figure.savefig(stream, format="png", dpi=110)
 

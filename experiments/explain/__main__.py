@@ -24,13 +24,15 @@ Methods for the evaluation split:
   gates      How many clips open each temporal gate (srtg), and what the runs have logged about it.
              It also tests the gates of networks that were trained without tests. Writes gates.csv,
              gates_training.csv and gates.png.
-  truth      Whether maps are faithful. On generated videos, whose acting limbs are known, it
-             measures whether maps point at these limbs. On any videos, it measures what the network
-             loses without the places that a map shows. Random maps are measured too, for
-             comparison. Runs that differ only in their seed count as one network. --sanity compares
-             the maps with those of a network whose weights become random. Writes truth.csv, .md and
-             .png, pairs.csv (each pair of maps, video by video), costs.csv, curves.csv and .png,
-             sanity.csv and .png. The same command continues where it was interrupted.
+  faithfulness
+             Whether maps are faithful. On any videos, it measures how the class's probability falls
+             when the strongest places of a map are deleted, and rises when they are inserted. On
+             generated videos, whose acting limbs are known, it also measures whether maps point at
+             these limbs. Random maps are measured too, for comparison. Runs that differ only in
+             their seed count as one network. --sanity compares the maps with those of a network
+             whose weights become random. Writes faithfulness.csv, .md and .png, pairs.csv (each
+             pair of maps, video by video), costs.csv, curves.csv and .png, sanity.csv and .png. The
+             same command continues where it was interrupted.
 
 Examples:
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
@@ -48,10 +50,11 @@ Examples:
   vidjax explain --workdir=runs/plain,runs/rms_gf --method=frequency --low_pass=gaussian \
       --output=explained/gaussian
   vidjax explain --workdir=runs/srtg --method=gates --output=explained/srtg
-  vidjax explain --workdir=runs/seed0,runs/seed1 --method=truth --videos=24 --sanity=8 \
-      --maps=saliency_tube,saliency_tube:tau=0.5,cam,rise:masks=300 --output=explained/truth
-  vidjax explain --weights=i3d:kinetics400 --config.data.manifest=videos.csv --method=truth \
-      --mapping=classes.csv --maps=saliency_tube,cam --output=explained/i3d
+  vidjax explain --workdir=runs/seed0,runs/seed1 --method=faithfulness --videos=24 \
+      --sanity=8 --maps=saliency_tube,saliency_tube:tau=0.5,cam,rise:masks=300 \
+      --output=explained/faithfulness
+  vidjax explain --weights=i3d:kinetics400 --config.data.manifest=videos.csv \
+      --label_map=classes.csv --method=faithfulness --maps=saliency_tube,cam --output=explained/i3d
 """
 
 from __future__ import annotations
@@ -63,53 +66,79 @@ from absl import flags
 
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
-from vidjax.terminal import say
+from vidjax.terminal import complain, say
 from vidjax.untrusted_names import nearest
 
 from .. import command_line, network_flags
-from . import explained_network, frequency, gates, kernels, maps, pyramids, truth, video
+from . import explained_network, faithfulness, frequency, gates, kernels, maps, pyramids, video
 from .explained_network import Subject, subjects
 
 _METHOD = flags.DEFINE_string("method", None, "METHOD: What to show: one of the methods above.")
 _OUTPUT = flags.DEFINE_string("output", None, "FOLDER: Folder for the tables and pictures.")
-for _module in (frequency, kernels, maps, network_flags, pyramids, explained_network, truth, video):
+for _module in (
+    frequency,
+    kernels,
+    maps,
+    network_flags,
+    pyramids,
+    explained_network,
+    faithfulness,
+    video,
+):
     flags.adopt_module_key_flags(_module)
 flags.mark_flags_as_required(["method", "output"])
 command_line.renamed("each", "per_level")
+command_line.renamed("mapping", "label_map")
 
 Method = Callable[[Sequence[Subject], Path, ProgressLine], list[Path]]
 METHODS: Mapping[str, Method] = {
     "amplified": kernels.explain_amplified,
+    "faithfulness": faithfulness.explain_faithfulness,
     "frequency": frequency.explain_frequency,
     "gates": gates.explain_gates,
     "kernels": kernels.explain_kernels,
     "maps": maps.explain_maps,
     "pyramid": pyramids.explain_pyramid,
-    "truth": truth.explain_truth,
     "tubes": video.explain_tubes,
 }
+# Old names of methods, which still work.
+_RENAMED = {"truth": "faithfulness"}
 _VIDEO = ("video", "classes", "colours", "spline")
 FLAGS: Mapping[str, set[str]] = {
     "amplified": {*_VIDEO, "per_level"},
+    "faithfulness": {"videos", "steps", "maps", "sanity", "shuffled", "label_map"},
     "frequency": {"scales", "low_pass"},
     "gates": set(),
     "maps": {*_VIDEO, "difference", "maps", "layer"},
     "kernels": {*_VIDEO, *pyramids.FLAGS, "per_level"},
     "pyramid": {*_VIDEO, *pyramids.FLAGS, "tube", "tau"},
-    "truth": {"videos", "steps", "maps", "sanity", "shuffled", "mapping"},
     "tubes": {*_VIDEO, "difference", "tube", "tau"},
 }
 
 
 def main() -> None:
     """Explains, and prints the names of the files."""
-    if _METHOD.value not in METHODS:
-        raise ValueError(f"--method={_METHOD.value} is unknown: {nearest(_METHOD.value, METHODS)}")
-    _refuse_others(_METHOD.value)
+    method = _method()
+    _refuse_others(method)
     with ProgressLine() as progress:
-        files = METHODS[_METHOD.value](subjects(), as_path(_OUTPUT.value), progress)
+        files = METHODS[method](subjects(), as_path(_OUTPUT.value), progress)
     for file in files:
         say(f"  {file}")
+
+
+def _method() -> str:
+    """Returns the method that --method names; an old name is replaced, and the new one printed.
+
+    Raises:
+      ValueError: there is no such method.
+    """
+    given = str(_METHOD.value)
+    if given in _RENAMED:
+        complain(f"--method={given} is now called --method={_RENAMED[given]}")
+        return _RENAMED[given]
+    if given not in METHODS:
+        raise ValueError(f"--method={given} is unknown: {nearest(given, METHODS)}")
+    return given
 
 
 def _refuse_others(method: str) -> None:

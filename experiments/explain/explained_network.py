@@ -24,14 +24,15 @@ from .. import command_line, help_text, network_flags
 _DATA = flags.DEFINE_string(
     "data_dir",
     None,
-    "FOLDER: For frequency, gates and truth: folder of the prepared data set. If the data set is "
-    "not there, it is prepared there.",
+    "FOLDER: For frequency, gates and faithfulness: folder of the prepared data set. If the data "
+    "set is not there, it is prepared there.",
 )
 MAPS = flags.DEFINE_list(
     "maps",
     [],
-    "MAP,...: For maps and truth: the maps, such as cam,rise:masks=300,saliency_tube:tau=0.5, or "
-    "`all`. By default maps draws saliency_tube and grad_cam, and truth measures all.",
+    "MAP,...: For maps and faithfulness: the maps, such as cam,rise:masks=300,"
+    "saliency_tube:tau=0.5, or `all`. By default maps draws saliency_tube and grad_cam, and "
+    "faithfulness measures all.",
 )
 LAYER = flags.DEFINE_string(
     "layer",

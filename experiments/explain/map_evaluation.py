@@ -110,8 +110,8 @@ class MapEvaluation:
         """
         if subject.trained.multi_label or subject.config.data.multi_label:
             raise ValueError(
-                f"{subject.name} has several labels per video (data.multi_label = True), and truth "
-                "needs one; explain it with --method=tubes or pyramid"
+                f"{subject.name} has several labels per video (data.multi_label = True), and "
+                "faithfulness needs one; explain it with --method=tubes or pyramid"
             )
         experiment = subject.open(progress, mapping=mapping)
         config, trained = experiment.config, subject.trained

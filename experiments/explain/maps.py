@@ -77,7 +77,7 @@ def _chosen(given: Sequence[str]) -> dict[str, dict[str, Any]]:
     for own in map(read_map, texts):
         if own.is_baseline:
             raise ValueError(
-                f"--maps={own.name}: {own.name} is a baseline for --method=truth and not a map"
+                f"--maps={own.name}: {own.name} is a baseline for --method=faithfulness, not a map"
             )
         if own.name in found:
             raise ValueError(f"--maps has {own.name} twice; draw one of them in another command")

@@ -13,7 +13,7 @@ import numpy as np
 
 from vidjax import records
 from vidjax.training.meter import EPOCH
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 _TRAIN = "train"
 # Points of a curve of a run without epochs, each a mean; single log lines are too noisy.
@@ -146,7 +146,7 @@ def _draw_row(axes: Any, row: str, bands: dict[str, Band], *, color: str, unit: 
         gap = ""
         if split != _TRAIN and _TRAIN in bands:
             gap = f", gap {bands[_TRAIN].mean[-1] - band.mean[-1]:.1f}"
-        label = lettering(f"{row}, {split}: {band.mean[-1]:.1f}{gap}")
+        label = figure_text(f"{row}, {split}: {band.mean[-1]:.1f}{gap}")
         places = band.steps / unit
         axes.plot(places, band.mean, f"{line}{mark}", color=color, markersize=3, label=label)
         if (band.high > band.low).any():

@@ -150,12 +150,12 @@ def _columns(lines: Sequence[Line]) -> list[Column]:
     return [
         ("row", lambda line: line.row.label),
         *facts,
-        ("top-1 %", lambda line: _number(line.row.top1)),
-        ("top-5 %", lambda line: _number(line.row.top5)),
-        ("GFLOPs", _operations),
-        ("ours, G multiply-adds", _macs),
-        ("M parameters", lambda line: _number(line.row.params)),
-        ("ours, M", lambda line: _count(line.params, line.other_params)),
+        ("top-1 %", lambda line: printed_number(line.row.top1)),
+        ("top-5 %", lambda line: printed_number(line.row.top5)),
+        ("GFLOPs", printed_operations),
+        ("ours, G multiply-adds", our_macs),
+        ("M parameters", lambda line: printed_number(line.row.params)),
+        ("ours, M", lambda line: our_count(line.params, line.other_params)),
         *_TESTS,
         ("trained by", _trained),
         ("why ours differ", lambda line: line.why),
@@ -166,24 +166,28 @@ def _fact(key: str) -> Callable[[Line], str]:
     return lambda line: line.row.facts.get(key, "")
 
 
-def _number(value: float | None) -> str:
+def printed_number(value: float | None) -> str:
+    """Formats a number as the papers print it; empty if there is none."""
     text = "" if value is None else f"{value:g}"
     return f"{text}.0" if text.isdecimal() else text
 
 
-def _count(value: float | None, marked: bool) -> str:
+def our_count(value: float | None, marked: bool) -> str:
+    """Formats a count of ours, marked if it differs from the printed one."""
     return "" if value is None else f"{value:.2f}{MARK if marked else ''}"
 
 
-def _operations(line: Line) -> str:
+def printed_operations(line: Line) -> str:
+    """Formats the printed operations of a view, and the number of views."""
     views = f" x {line.row.views}" if line.row.views else ""
-    return _number(line.row.operations) + views
+    return printed_number(line.row.operations) + views
 
 
-def _macs(line: Line) -> str:
+def our_macs(line: Line) -> str:
+    """Formats our multiply-adds, and the clip that they are counted for."""
     if line.row.network is None:
         return ""
-    return f"{_count(line.macs, line.other_macs)} ({line.row.network.clip})"
+    return f"{our_count(line.macs, line.other_macs)} ({line.row.network.clip})"
 
 
 def _trained(line: Line) -> str:

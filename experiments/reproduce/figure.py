@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.storage.writing import writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 from ..runs import seed_plot
 from ..runs.statistics import Interval
@@ -21,7 +21,7 @@ from .contrasts import METRICS
 from .statistics import Summary
 
 _OF_PRIMARY, _OF_OTHERS = "C3", "C0"
-# Inches: one line, the lettering around a panel, the width of a panel, and the rows' labels.
+# Inches: one line, the text around a panel, the width of a panel, and the rows' labels.
 _LINE, _AROUND, _WIDE, _LABELS = 0.36, 0.75, 3.6, 1.6
 _LEAST = 7.0
 # Dots are below their mark, in lines.
@@ -69,13 +69,13 @@ def compose(
         for axes, (dataset, rows) in zip(panels, summaries.items(), strict=True):
             labels = {each.row.name: each.row.label for each in rows}
             _differences(axes, _shown(contrasts, metric, dataset), labels, reference)
-            of = lettering(labels.get(reference, reference))
+            of = figure_text(labels.get(reference, reference))
             axes.set_xlabel(f"{METRICS[metric]} minus that of {of}, points")
     for axes, rows in zip(grid[-1], summaries.values(), strict=True):
         _accuracies(axes, rows)
     for axes, dataset in zip(grid[0], summaries, strict=True):
-        axes.set_title(lettering(dataset), loc="left")
-    figure.suptitle(f"{lettering(title)}\nmean over seeds, 95 % interval; dots are seeds")
+        axes.set_title(figure_text(dataset), loc="left")
+    figure.suptitle(f"{figure_text(title)}\nmean over seeds, 95 % interval; dots are seeds")
     return figure
 
 
@@ -120,7 +120,7 @@ def _line(axes: Any, place: int, over: Interval, values: Sequence[float], color:
 
 
 def _label(axes: Any, names: Sequence[str]) -> None:
-    shown = ["\n".join(map(lettering, name.split("\n"))) for name in names]
+    shown = ["\n".join(map(figure_text, name.split("\n"))) for name in names]
     axes.set_yticks(range(len(names)), shown)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

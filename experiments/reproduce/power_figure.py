@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidjax.storage.writing import writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 from .contrast_results import ContrastResult
 from .power import detectable
@@ -59,7 +59,7 @@ def draw(file: Path, found: ContrastResult) -> None:
     axes.set_xticks([2, 5, 10, 15, 20])
     axes.set_xlabel("seeds")
     axes.set_ylabel("difference in points that is found with 80 %")
-    axes.set_title(lettering(f"{found.contrast.name}; {_in_words(variances)}", 200), fontsize=9)
+    axes.set_title(figure_text(f"{found.contrast.name}; {_in_words(variances)}", 200), fontsize=9)
     axes.grid(alpha=0.3)
     axes.legend(title="test videos", fontsize="small")
     with writing_bytes(file) as stream:

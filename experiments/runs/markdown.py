@@ -25,6 +25,12 @@ def rows(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (columns, rule, *cells))
 
 
+def row(*cells: object) -> str:
+    """Returns a row of a table; bars within a cell are escaped, and line breaks become spaces."""
+    texts = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(texts)} |"
+
+
 def failures(lost: Iterable[tuple[str, str, str]]) -> list[str]:
     """Lists the runs that are not finished, if there are any.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.storage.writing import writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 from ..runs import seed_plot
 from .axes import short_names
@@ -75,7 +75,7 @@ def _panel(
                 scale=metric.scale,
             )
         means = [metric.scale * member.over_seeds.mean for _, member in known]
-        label = lettering(name) if name and number < _LINES else None
+        label = figure_text(name) if name and number < _LINES else None
         axes.plot([place for place, _ in known], means, "-", color=color, alpha=0.7, label=label)
     _label(axes, summaries, metric, path, places)
     if any(lines) and len(lines) > 1 and not _are_trials(summaries):
@@ -92,7 +92,7 @@ def _label(
 ) -> None:
     numbers = _numbers(summaries, path)
     if not (_are_trials(summaries) and numbers):
-        axes.set_xticks(list(places.values()), [lettering(text, 24) for text in places])
+        axes.set_xticks(list(places.values()), [figure_text(text, 24) for text in places])
         axes.set_xlim(-0.5, len(places) - 0.5)
     elif max(numbers.values()) > _FAR * min(numbers.values()) > 0:
         axes.set_xscale("log")
@@ -100,7 +100,7 @@ def _label(
         # The interval of few seeds may be wider than 0 to 100 %.
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -3), min(high, 103))
-    axes.set_xlabel(lettering(path))
+    axes.set_xlabel(figure_text(path))
     axes.set_ylabel(metric.label)
     axes.grid(alpha=0.3)
 

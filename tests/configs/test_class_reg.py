@@ -25,11 +25,11 @@ RATES = (0.9, 0.8, 0.7, 0.6)
 )
 def test_class_regularization_is_after_stages_and_by_request_after_blocks(model, blocks):
     rates = RATES[-len(blocks) :]
-    for form, relu in (("thesis", True), ("icip", False)):
-        found = of(ClassRegularization, class_reg, f"model={model},form={form}").values()
+    for variant, relu in (("thesis", True), ("icip", False)):
+        found = of(ClassRegularization, class_reg, f"model={model},variant={variant}").values()
         assert [module.affection for module in found] == list(rates)
         assert {(module.relu, module.bounds) for module in found} == {(relu, "symmetric")}
-    argument = f"model={model},form=icip,after=block,bounds=unit"
+    argument = f"model={model},variant=icip,after=block,bounds=unit"
     found = of(ClassRegularization, class_reg, argument).values()
     expected = [rate for rate, count in zip(rates, blocks, strict=True) for _ in range(count)]
     assert [module.affection for module in found] == expected
@@ -47,11 +47,11 @@ def test_class_regularization_is_trained_alone_or_with_the_network():
 @pytest.mark.parametrize(
     ("argument", "epochs", "batch"),
     [
-        ("form=thesis", 120, 16),
-        ("form=thesis,dataset=hacs,model=mtnet_m", 120, 16),
-        ("form=icip", 170, 32),
-        ("form=icip,dataset=ucf101", 100, 32),
-        ("form=icip,dataset=hmdb51,model=i3d", 100, 32),
+        ("variant=thesis", 120, 16),
+        ("variant=thesis,dataset=hacs,model=mtnet_m", 120, 16),
+        ("variant=icip", 170, 32),
+        ("variant=icip,dataset=ucf101", 100, 32),
+        ("variant=icip,dataset=hmdb51,model=i3d", 100, 32),
     ],
 )
 def test_runs_are_as_long_and_batches_as_large_as_the_works_say(argument, epochs, batch):
@@ -62,14 +62,14 @@ def test_runs_are_as_long_and_batches_as_large_as_the_works_say(argument, epochs
 @pytest.mark.parametrize(
     ("argument", "drops", "lr"),
     [
-        ("form=thesis", (50, 100), 0.1),
-        ("form=icip", (50, 100, 150), 0.1),
-        ("form=icip,dataset=ucf101", (70,), 1e-3),
-        ("form=icip,dataset=hmdb51,rate=scratch", (50,), 0.1),
+        ("variant=thesis", (50, 100), 0.1),
+        ("variant=icip", (50, 100, 150), 0.1),
+        ("variant=icip,dataset=ucf101", (70,), 1e-3),
+        ("variant=icip,dataset=hmdb51,rate=scratch", (50,), 0.1),
         ("model=mtnet_l", (70,), 1e-3),
         ("model=mtnet_l,tune=true", (50, 100), 0.1),
         ("model=mtnet_l,dataset=hacs", (50, 100), 0.1),
-        ("form=icip,rate=finetune", (70, 140), 1e-3),
+        ("variant=icip,rate=finetune", (70, 140), 1e-3),
     ],
 )
 def test_rates_fall_to_a_tenth_every_50_epochs_or_every_70_of_fine_tuning(argument, drops, lr):
@@ -86,12 +86,12 @@ def test_rates_fall_to_a_tenth_every_50_epochs_or_every_70_of_fine_tuning(argume
 @pytest.mark.parametrize(
     ("argument", "weights"),
     [
-        ("form=icip,dataset=ucf101,model=r3d_101", "weights/r3d_101"),
-        ("form=icip,dataset=hmdb51,model=i3d,baseline=true", "weights/i3d"),
+        ("variant=icip,dataset=ucf101,model=r3d_101", "weights/r3d_101"),
+        ("variant=icip,dataset=hmdb51,model=i3d,baseline=true", "weights/i3d"),
         ("model=mtnet_s", "weights/mtnet_s"),
         ("model=mtnet_s,dataset=hacs", ""),
         ("model=mtnet_s,smoke=true", ""),
-        ("form=icip,model=r3d_101", ""),
+        ("variant=icip,model=r3d_101", ""),
     ],
 )
 def test_small_data_sets_start_from_kinetics_and_mtnets_on_kinetics_from_hacs(argument, weights):
@@ -108,16 +108,16 @@ def test_small_data_sets_start_from_kinetics_and_mtnets_on_kinetics_from_hacs(ar
         ("hmdb51,split=2", 3, "test", {"split": 2}),
     ],
 )
-@pytest.mark.parametrize("form", ["thesis", "icip"])
-def test_data_sets_are_named_with_their_splits(form, dataset, stride, split, options):
-    config = config_of(class_reg, f"form={form},dataset={dataset}")
+@pytest.mark.parametrize("variant", ["thesis", "icip"])
+def test_data_sets_are_named_with_their_splits(variant, dataset, stride, split, options):
+    config = config_of(class_reg, f"variant={variant},dataset={dataset}")
     name = dataset.partition(",")[0]
     assert (config.data.name, config.data.manual_dir) == (name, f"videos/{name}")
     assert (config.data.options, config.eval.split) == (options, split)
     assert config.clip.stride == stride
 
 
-@pytest.mark.parametrize("form", ["thesis", "icip"])
+@pytest.mark.parametrize("variant", ["thesis", "icip"])
 @pytest.mark.parametrize(
     ("argument", "frames", "size"),
     [
@@ -129,15 +129,15 @@ def test_data_sets_are_named_with_their_splits(form, dataset, stride, split, opt
         ("model=mtnet_l", 16, 256),
     ],
 )
-def test_clips_have_the_sizes_that_the_tables_print(form, argument, frames, size):
-    config = config_of(class_reg, f"{argument},form={form}")
+def test_clips_have_the_sizes_that_the_tables_print(variant, argument, frames, size):
+    config = config_of(class_reg, f"{argument},variant={variant}")
     assert (config.clip.frames, config.clip.size) == (frames, size)
     assert config.data.short_side >= max(size, config.augment.short_side)
     assert (config.eval.clips, config.eval.crops) == (10, 3)
 
 
 def test_the_thesis_augments_as_in_the_previous_chapter():
-    config = config_of(class_reg, "form=thesis")
+    config = config_of(class_reg, "variant=thesis")
     chapter5 = config_of(mtnet, "model=mtnet_m")
     for name in ("sampling", "fit", "stride"):
         expected = 5 if name == "stride" else getattr(chapter5.clip, name)
@@ -147,14 +147,14 @@ def test_the_thesis_augments_as_in_the_previous_chapter():
     share = config.clip.size / config.augment.short_side
     assert share == chapter5.clip.size / chapter5.augment.short_side == 0.8
     assert config.eval.size == config.clip.size
-    icip = config_of(class_reg, "form=icip")
+    icip = config_of(class_reg, "variant=icip")
     assert (icip.clip.sampling, icip.augment.chain, icip.augment.crop) == ("dense", 0, "area")
 
 
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("form=paper", "form = 'paper': must be one of thesis, icip"),
+        ("variant=paper", "variant = 'paper': must be one of thesis, icip"),
         ("dataset=mit", "dataset = 'mit': must be one of kinetics400, hacs, ucf101, hmdb51"),
         ("dataset=ucf101,split=4", "split = 4: must be one of 1, 2, 3"),
         ("split=2", "split = 2: kinetics400 has one split; ucf101 and hmdb51 have 1, 2 and 3"),

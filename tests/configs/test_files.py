@@ -57,9 +57,9 @@ SMOKES = [
     ("rms_images", "data=cifar100"),
     ("rms_images", "data=imagenet"),
     ("class_reg", "model=r3d_50_e1"),
-    ("class_reg", "model=r3d_101,form=icip,dataset=ucf101,split=2"),
-    ("class_reg", "model=wide_r3d_50,form=icip,after=block,dataset=hmdb51"),
-    ("class_reg", "model=i3d,form=icip,bounds=unit"),
+    ("class_reg", "model=r3d_101,variant=icip,dataset=ucf101,split=2"),
+    ("class_reg", "model=wide_r3d_50,variant=icip,after=block,dataset=hmdb51"),
+    ("class_reg", "model=i3d,variant=icip,bounds=unit"),
     ("class_reg", "model=r2plus1d_50_e1,tune=true"),
     ("class_reg", "model=mtnet_s,dataset=hacs,rate=finetune"),
 ]

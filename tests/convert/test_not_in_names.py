@@ -84,7 +84,7 @@ def test_slowfast_101_of_mmaction2_has_longer_connections(shared, said):
         }
     state = {key: np.broadcast_to(np.float32(0), shape) for key, shape in keys.items()}
     found = convert("slowfast_101", state)
-    assert found.options == {"form": "mmaction2", "lateral_kernel": 7}
+    assert found.options == {"variant": "mmaction2", "lateral_kernel": 7}
     assert (found.report.missing, found.report.unused) == ((), ())
     # As MMAction2 prints them of this network.
     assert sum(leaf.size for leaf in jax.tree.leaves(found.variables["params"])) == 62_912_312

@@ -70,7 +70,7 @@ def test_every_key_of_x3d_finds_its_place(size, shared):
     keys = pyslowfast.with_norm_in_first_shortcut(keys)
     zeros = {key: np.broadcast_to(np.float32(0), shape) for key, shape in keys.items()}
     found = convert(f"x3d_{size}", {"model_state": zeros})
-    assert found.options == {"form": "mmaction2"}
+    assert found.options == {"variant": "mmaction2"}
     assert found.report.layout == "PySlowFast X3D"
     assert (found.report.missing, found.report.unused) == ((), ())
 

@@ -56,7 +56,9 @@ def build(shared, folder):
     for number, (path, _, _) in enumerate([*rows, rows[0]]):
         copy = f"poses/{number}.mp4"
         shutil.copy(folder / path, folder / copy)
-        posed.append((copy, POSES[number % 3], "test" if number > 5 else "train"))
+        posed.append(
+            (copy, POSES[number % 3], ("train", "val", "test")[(number > 4) + (number > 5)])
+        )
     table(folder / "poses.csv", ("path", "label", "split"), *posed)
     shutil.copy(folder / "poses.csv", folder / "manifest.csv")
     named = ((ACTIONS[0], "bench pressing"), (ACTIONS[1], "springboard diving"))
@@ -90,19 +92,26 @@ def _pictures(folder, shared):
 
 
 def _run(folder):
-    """A run of poses, scored; its copies stand where the documentation names runs."""
-    manifest = ("--config=folder", "--config.data.manifest=poses.csv", "--workdir=trained")
-    for module, *arguments in (
-        ("experiments.train", *manifest, "--config.model.options.random_scaling={}", *TINY),
-        ("experiments.evaluate", "--workdir=trained", "--scores"),
+    """Runs, scored; their copies stand where the documentation names runs."""
+    for workdir, manifest, *more in (
+        ("trained", "poses.csv", "--config.model.options.random_scaling={}"),
+        ("mine", "videos.csv"),
     ):
-        done = run_command(module, *arguments, cwd=folder)
-        assert done.returncode == 0, done.stderr
+        own = ("--config=folder", f"--config.data.manifest={manifest}", f"--workdir={workdir}")
+        for module, *arguments in (
+            ("experiments.train", *own, *more, *TINY),
+            ("experiments.evaluate", f"--workdir={workdir}", "--scores"),
+        ):
+            done = run_command(module, *arguments, cwd=folder)
+            assert done.returncode == 0, done.stderr
 
 
 def put_runs(here, text):
-    """Copies the run to each place that a command or a block names and that is not there."""
+    """Copies a run to each place that a command or a block names and that is not there.
+
+    The run `runs/mine` is of the reader's own videos, all others are of poses.
+    """
     for name in _RUN.findall(text):
         if not (here / name).exists():
             (here / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(here / "trained", here / name)
+            shutil.copytree(here / ("mine" if name == "runs/mine" else "trained"), here / name)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vidjax
-from experiments import zoo
+from experiments.zoo import networks_page
 from vidjax.evaluation.frame_choices import FrameChoices, count_frame_choices
 from vidjax.layers.recorded_selections import recording_selections
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
@@ -86,7 +86,7 @@ def test_nobody_is_told_of_what_is_traced_outside():
 
 
 def test_the_page_of_networks_says_how_many_selections_choose():
-    for name, given, frames, counts, _ in zoo.CHOICES:
+    for name, given, frames, counts, _ in networks_page.CHOICES:
         assert by_hand(DEPTHS[name], frames, **given) == FrameChoices(*counts)
     ours = by_hand(DEPTHS["mtnet_m"], 16)
     kept = by_hand(DEPTHS["mtnet_m"], 16, keep_time=True)
@@ -98,7 +98,7 @@ def test_the_page_of_networks_says_how_many_selections_choose():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", zoo.CHOICES, ids=str)
+@pytest.mark.parametrize("row", networks_page.CHOICES, ids=str)
 def test_the_page_of_networks_counts_choices_and_operations_of_the_networks(row):
     name, given, frames, counts, macs = row
     model = vidjax.create_model(name, scan=True, **given)

@@ -221,7 +221,7 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, mess
         (("--maps=rise:masks",), "write settings as rise:SETTING=VALUE"),
         (("--maps=grad_cam:x=1",), "grad_cam has no setting 'x'"),
         (("--maps=rise:masks=0",), "rise masks = 0: must be a whole number"),
-        (("--maps=random",), "random is a baseline for --method=truth"),
+        (("--maps=random",), "random is a baseline for --method=faithfulness"),
         (("--difference=kick",), "--difference=kick: must be two classes"),
         (("--difference=a,b", "--classes=a"), "--classes has no effect with --difference"),
         (("--difference=kicking,b",), "class 'kicking' is unknown"),

@@ -96,7 +96,7 @@ def test_a_probe_tells_the_classes_apart_and_can_be_compared(features, tmp_path)
 def test_a_long_video_without_labels_becomes_rows_of_seconds(place, weights, tmp_path):
     video = write_video(tmp_path / "long.mp4", numbered_frames(50))
     given = (weights, *SMALL, f"--videos={video}", f"--output={tmp_path / 'long.npz'}")
-    done = run_command("experiments.features", *given, "--every=0.4", "--layer=stage1")
+    done = run_command("experiments.features", *given, "--window_stride=0.4", "--layer=stage1")
     assert done.returncode == 0, done.stderr
     found = read_features(tmp_path / "long.npz")
     np.testing.assert_allclose(found.start[:5], np.arange(5) * 0.4, atol=1e-6)
@@ -112,7 +112,12 @@ def test_what_does_not_fit_is_refused_in_one_line(place, weights, tmp_path):
     cases = {
         "no videos: name a folder": base,
         "layer 'stag4' is unknown: did you mean 'stage4'": (*base, videos, "--layer=stag4"),
-        "--every writes a row for each window": (*base, videos, "--every=1", "--clips=2"),
+        "--window_stride writes a row for each window": (
+            *base,
+            videos,
+            "--window_stride=1",
+            "--clips=2",
+        ),
         "--split=val has no videos; the splits are: none": (*base, videos, "--split=val"),
     }
     for words, arguments in cases.items():
@@ -122,7 +127,7 @@ def test_what_does_not_fit_is_refused_in_one_line(place, weights, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_command_goes_on_where_it_was(place, weights, tmp_path):
-    given = [weights, *SMALL, f"--videos={place / 'videos'}", "--every=0.08"]
+    given = [weights, *SMALL, f"--videos={place / 'videos'}", "--window_stride=0.08"]
     whole = [*given, f"--output={tmp_path / 'whole.npz'}"]
     assert run_command("experiments.features", *whole).returncode == 0
     fault = (

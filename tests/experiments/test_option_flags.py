@@ -6,10 +6,10 @@ from experiments import option_flags
 
 
 def test_values_are_what_python_writes_and_text_otherwise():
-    texts = ["split=2", "form=mmaction2", "depths=(1, 2)", "scan=True", "url=a=b", "e="]
+    texts = ["split=2", "variant=mmaction2", "depths=(1, 2)", "scan=True", "url=a=b", "e="]
     assert option_flags.parsed(texts, "x=1") == {
         "split": 2,
-        "form": "mmaction2",
+        "variant": "mmaction2",
         "depths": (1, 2),
         "scan": True,
         "url": "a=b",

@@ -117,7 +117,11 @@ def test_a_piece_of_a_video(folder, tmp_path):
 
 
 def test_windows_are_tables_and_a_picture(folder, tmp_path):
-    given = (f"--video={folder / 'videos/a/2.mp4'}", "--every=0.12", f"--output={tmp_path / 'out'}")
+    given = (
+        f"--video={folder / 'videos/a/2.mp4'}",
+        "--window_stride=0.12",
+        f"--output={tmp_path / 'out'}",
+    )
     done = predict(folder, *given, f"--scores={tmp_path / 'scores.npz'}", names=False)
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "out/windows.csv")
@@ -126,7 +130,7 @@ def test_windows_are_tables_and_a_picture(folder, tmp_path):
     assert starts == [*(round(0.12 * k, 2) for k in range(9)), 1.04]
     assert {row["predicted"] for row in rows} <= {"class 0", "class 1", "class 2"}
     found = json.loads((tmp_path / "out/windows.json").read_text())
-    assert found["every"] == 0.12
+    assert found["window_stride"] == 0.12
     best = [(each["top"][0]["class"], each["top"][0]["probability"]) for each in found["rows"]]
     assert best == [(row["predicted"], float(row["probability"])) for row in rows]
     found = read_score_table(tmp_path / "scores.npz")
@@ -173,14 +177,14 @@ ONE = "--video=videos/a/2.mp4"
 REFUSED = {
     "leave out --windows": (ONE, "--explain", "--windows"),
     "the middle of one whole video": ("--video=videos", "--explain"),
-    "are for one video, and --video=videos is many": ("--video=videos", "--every=1"),
+    "are for one video, and --video=videos is many": ("--video=videos", "--window_stride=1"),
     "for several, use columns of a CSV": ("--video=videos", "--start=1"),
     "--root is for a CSV": ("--video=videos", "--root=."),
     "--end=1 is not after --start=2": (ONE, "--start=2", "--end=1"),
     "a table is a .csv or .json file": (ONE, "--output=out.txt"),
     "names.csv exists already": (ONE, "--output=names.csv"),
     "windows are written to a folder": (ONE, "--windows", "--output=names.txt"),
-    "shorter than a frame": (ONE, "--every=0.01"),
+    "shorter than a frame": (ONE, "--window_stride=0.01"),
     "the file of scores must end in .npz": (ONE, "--scores=out.csv"),
     "gone.mp4: no such file": ("--video=gone.mp4",),
 }

@@ -44,7 +44,11 @@ def evaluated(weights, data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluated")
     (folder / "map.csv").write_text("label,class\nbright,class 2\n")
     done = call(
-        "evaluate", *weights, *data, f"--mapping={folder / 'map.csv'}", f"--output={folder / 'out'}"
+        "evaluate",
+        *weights,
+        *data,
+        f"--label_map={folder / 'map.csv'}",
+        f"--output={folder / 'out'}",
     )
     assert done.returncode == 0, done.stderr
     return folder / "out"
@@ -79,7 +83,7 @@ def test_weights_are_scored_on_labels_that_a_mapping_names(evaluated):
 def test_labels_that_the_network_does_not_know_are_refused(weights, data, tmp_path):
     error = refusal(call("evaluate", *weights, *data, f"--output={tmp_path / 'out'}"))
     assert "does not know 'bright'" in error
-    assert "--mapping=FILE.csv" in error
+    assert "--label_map=FILE.csv" in error
     assert not (tmp_path / "out").exists()
 
 
@@ -97,7 +101,7 @@ def test_mappings_that_do_not_fit_are_refused(weights, data, tmp_path, text, mes
     (tmp_path / "map.csv").write_text(text)
     error = refusal(
         call(
-            "evaluate", *weights, *data, f"--mapping={tmp_path / 'map.csv'}",
+            "evaluate", *weights, *data, f"--label_map={tmp_path / 'map.csv'}",
             f"--output={tmp_path / 'out'}",
         )
     )  # fmt: skip

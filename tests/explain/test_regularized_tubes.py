@@ -94,7 +94,7 @@ def test_a_stage_s_tube_is_a_map(network, layer, place):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"form": "icip", "after": "block"}, {"match": "max", "bias": True}, {"level": "batch"}],
+    [{"variant": "icip", "after": "block"}, {"match": "max", "bias": True}, {"level": "batch"}],
 )
 def test_rows_are_those_that_every_form_picks_from(network, settings):
     """As the module itself has them, which is asked what its mapping gives."""

@@ -7,8 +7,8 @@ import pytest
 
 from configs import demo
 from experiments.compare import read_predictions
+from experiments.explain.faithfulness import read_settings
 from experiments.explain.resumable_results import ResumableResults
-from experiments.explain.truth import read_settings
 from experiments.reproduce import budget
 from experiments.reproduce.plan import read_plan
 from experiments.reproduce.tuning import read_choices

@@ -104,7 +104,7 @@ def test_each_setting_of_each_method_takes_or_refuses_each_value(method):
 def test_settings_are_found_by_introspection():
     assert set(SETTINGS) | {"gate", "gate_warmup_steps"} == set(options())
     assert {"cell", "temperature", "stages", "placement"} <= set(known_settings("srtg"))
-    assert {"affection", "form", "after"} <= set(known_settings("class_reg"))
+    assert {"affection", "variant", "after"} <= set(known_settings("class_reg"))
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_settings_are_found_by_introspection():
         ),
         (
             "r3d_18",
-            {"class_reg": {"form": {}}},
-            r"class_reg form = {}: must be one of thesis, icip",
+            {"class_reg": {"variant": {}}},
+            r"class_reg variant = {}: must be one of thesis, icip",
         ),
         (
             "r3d_18",
@@ -227,7 +227,7 @@ def test_settings_that_others_leave_without_effect_are_refused(options, message)
             "zero_init = True has no effect in stage 3, because a method inserts",
         ),
         ("mtnet_s", {"delta": 1, "pool": "max"}, "pool = 'max' has no effect, because delta = 1"),
-        ("x3d_s", {"form": "mmaction2", "shortcut": "pad"}, "form = 'mmaction2' has no effect"),
+        ("x3d_s", {"variant": "mmaction2", "shortcut": "pad"}, "'mmaction2' has no effect"),
         ("slowonly_34", {"temporal_convs": 2, "depths": (1, 1, 0, 0)}, "temporal_convs = 2 has"),
         (
             "cifar_resnet_110",

@@ -19,8 +19,8 @@ PROGRAM = """
 import ctypes, sys, time
 from vidjax import watchdog
 {before}
-with watchdog.Watch({seconds}, 69, "start it again"):
-    watchdog.doing("step 5")
+with watchdog.Watchdog({seconds}, 69, "start it again"):
+    watchdog.report_progress("step 5")
     print("busy", flush=True)
     {work}
 print("done")
@@ -72,9 +72,9 @@ def test_a_stopped_process_leaves_as_soon_as_it_goes_on():
 
 
 STAYING = {
-    "signs of life": "for _ in range(18): watchdog.doing('more'); time.sleep(0.1)",
-    "a compilation": "watchdog.doing('it', compiling=True); time.sleep(1.6)",
-    "a pause": "with watchdog.paused(): watchdog.doing('that counts for nothing'); time.sleep(1.6)",
+    "signs of life": "for _ in range(18): watchdog.report_progress('more'); time.sleep(0.1)",
+    "a compilation": "watchdog.report_progress('it', compiling=True); time.sleep(1.6)",
+    "a pause": "with watchdog.paused(): watchdog.report_progress('this'); time.sleep(1.6)",
 }
 
 
@@ -88,7 +88,7 @@ def test_who_gives_signs_compiles_or_waits_for_others_stays(work):
 @pytest.mark.slow
 def test_a_compilation_and_what_comes_after_a_pause_have_an_end():
     for work in (
-        "watchdog.doing('it', compiling=True); time.sleep(600)",
+        "watchdog.report_progress('it', compiling=True); time.sleep(600)",
         "with watchdog.paused(): time.sleep(1.5)\n    time.sleep(600)",
     ):
         code, errors, _ = ending(begun(work), SOON)
@@ -97,7 +97,7 @@ def test_a_compilation_and_what_comes_after_a_pause_have_an_end():
 
 def test_without_a_time_nothing_is_watched():
     before = threading.active_count()
-    with watchdog.Watch(0, 69):
+    with watchdog.Watchdog(0, 69):
         assert threading.active_count() == before
 
 

@@ -39,19 +39,19 @@ def halved(x):
     return x.reshape(batch, frames, height // 2, 2, width // 2, 2, channels).max((3, 5))
 
 
-def attended(weights, form, similarity):
+def attended(weights, variant, similarity):
     """Wang et al., eq. 1 to 6, position by position."""
     queries = dense(X, weights, "query")
-    keys = dense(halved(X) if form == "wang" else X, weights, "key")
-    values = dense(halved(X) if form == "wang" else X, weights, "value")
-    if form == "mmaction2":
+    keys = dense(halved(X) if variant == "wang" else X, weights, "key")
+    values = dense(halved(X) if variant == "wang" else X, weights, "value")
+    if variant == "mmaction2":
         keys, values = halved(keys), halved(values)
     y = np.zeros(queries.shape)
     for clip in range(len(X)):
         k, v = keys[clip].reshape(-1, 4), values[clip].reshape(-1, 4)
         for place in np.ndindex(X.shape[1:4]):
             products = k @ queries[(clip, *place)]
-            scale = 1 if form == "mmaction2" else 2  # sqrt(4) channels
+            scale = 1 if variant == "mmaction2" else 2  # sqrt(4) channels
             shares = products / len(k) if similarity == "dot" else special.softmax(products / scale)
             y[(clip, *place)] = shares @ v
     y = dense(y, weights, "expand")
@@ -60,12 +60,12 @@ def attended(weights, form, similarity):
 
 
 @pytest.mark.parametrize(
-    ("form", "similarity"),
+    ("variant", "similarity"),
     [("wang", "softmax"), ("wang", "dot"), ("mmaction2", "softmax"), ("cgnl", "softmax")],
 )
-def test_each_position_attends_to_all(form, similarity):
-    y, weights = run(NonLocal(form, similarity), train=False)
-    np.testing.assert_allclose(y, attended(weights, form, similarity), rtol=2e-5, atol=2e-5)
+def test_each_position_attends_to_all(variant, similarity):
+    y, weights = run(NonLocal(variant, similarity), train=False)
+    np.testing.assert_allclose(y, attended(weights, variant, similarity), rtol=2e-5, atol=2e-5)
 
 
 def test_compact_attention_is_one_number_a_group():
@@ -105,14 +105,14 @@ def convolved(x, kernel):
     return np.einsum("nthwiabc,abcio->nthwo", windows, kernel, optimize=True)
 
 
-@pytest.mark.parametrize("form", ["a", "b"])
-def test_one_kernel_convolves_three_views(form):
-    y, weights = run(CollaborativeConv(5, form=form))
+@pytest.mark.parametrize("variant", ["a", "b"])
+def test_one_kernel_convolves_three_views(variant):
+    y, weights = run(CollaborativeConv(5, variant=variant))
     kernel = weights["kernel"]
     views = [
         convolved(X, kernel.reshape(*shape, 8, 5)) for shape in ((1, 3, 3), (3, 1, 3), (3, 3, 1))
     ]
-    if form == "a":
+    if variant == "a":
         scores = weights["alpha"].T[None]
     else:
         maxima = np.stack([view.max((1, 2, 3)) for view in views], 1)

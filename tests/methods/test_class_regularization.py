@@ -63,9 +63,9 @@ def golden(shared):
 
 def results(golden):
     """Case, what it is, level, bounds, affection and value of each golden result."""
-    form = re.compile(r"([^_]+)_(scale|y)(_batch)?_(printed|lam1|sym)_(\d{3})")
+    pattern = re.compile(r"([^_]+)_(scale|y)(_batch)?_(printed|lam1|sym)_(\d{3})")
     for name, value in golden.items():
-        if found := form.fullmatch(name):
+        if found := pattern.fullmatch(name):
             case, what, batch, bounds, affection = found.groups()
             level = "batch" if batch else "sample"
             yield case, what, level, BOUNDS[bounds], int(affection) / 100, value
@@ -272,9 +272,9 @@ def test_the_documentation_has_all_networks_of_the_works() -> None:
     [
         ({}, AFTER.format(0.9, 0.8, 0.7, 0.6)),
         ({"after": "block", "stages": (4,)}, "4/after_block1=0.6 4/after_block2=0.6"),
-        ({"form": "icip"}, AFTER.format(0.9, 0.8, 0.7, 0.6)),
+        ({"variant": "icip"}, AFTER.format(0.9, 0.8, 0.7, 0.6)),
         (
-            {"form": "icip", "after": "block", "stages": [4]},
+            {"variant": "icip", "after": "block", "stages": [4]},
             "4/after_block1=0.6 4/after_block2=0.6",
         ),
         ({"affection": (0.4, 0.3, 0.2, 0.1)}, AFTER.format(0.4, 0.3, 0.2, 0.1)),
@@ -287,7 +287,7 @@ def test_it_stands_where_the_settings_say(settings, expected) -> None:
     modules, _, sown = traced("r3d_18", **options)
     found = [f"{path[5:]}={module.affection}" for path, module in sorted(modules.items())]
     assert " ".join(found) == expected
-    more["relu"] = settings.get("form") != "icip"
+    more["relu"] = settings.get("variant") != "icip"
     for path, module in modules.items():
         assert {key: getattr(module, key) for key in more} == more
         assert f"{path}/class_index" in flatten_dict(sown, sep="/")
@@ -352,7 +352,7 @@ def test_in_a_network_the_maps_learn_and_the_classifier_is_left(passes) -> None:
         ({"relu": "no"}, "relu = 'no': must be True or False"),
         ({"bounds": "wide"}, "'wide'"),
         ({"after": "norm"}, "'norm'"),
-        ({"form": "paper"}, "'paper'"),
+        ({"variant": "paper"}, "'paper'"),
         ({"stages": (5,)}, "stage 5"),
         ({"afection": ()}, "no setting 'afection': did you mean 'affection'"),
     ],

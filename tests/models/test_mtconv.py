@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import vidjax
-from experiments import zoo
+from experiments.zoo import networks_page
 from tests.methods.test_multi_temporal import flat
 from tests.models.test_mtnet import ONES, halved, shapes, stages
 
@@ -77,4 +77,4 @@ def test_both_readings_of_table_5_2_cost_what_is_told(settings, params, macs) ->
     assert counted.params / 1e6 == pytest.approx(params, abs=0.05)
     assert counted.macs / 1e9 == pytest.approx(macs, abs=0.05)
     for text in (f"{params} M, {macs} G", "35.7 M and 23.1 G"):
-        assert any(text in how for _, how in zoo.OTHERS)
+        assert any(text in how for _, how in networks_page.OTHERS)

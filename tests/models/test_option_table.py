@@ -70,7 +70,7 @@ def test_each_option_has_a_meaning_and_the_default_that_it_is_made_with(name):
         ("r3d_50", "zero_init", True),
         ("slowfast_50", "norm_epsilon", 1e-3),
         ("r2plus1d_18", "norm_epsilon", 1e-5),
-        ("ir_csn_50", "form", "thesis"),
+        ("ir_csn_50", "variant", "thesis"),
         ("tsm_50", "dropout", 0.0),
         ("mtnet_s", "kernels", "dense"),
         ("mtnet_s", "cell", "lstm"),

@@ -30,8 +30,8 @@ def normed(model, clip):
 @pytest.mark.parametrize(
     ("options", "between", "elsewhere"),
     [
-        ({"form": "mmaction2"}, 1e-5, 1e-3),
-        ({"form": "mmaction2", "norm_epsilon": 0.01}, 0.01, 0.01),
+        ({"variant": "mmaction2"}, 1e-5, 1e-3),
+        ({"variant": "mmaction2", "norm_epsilon": 0.01}, 0.01, 0.01),
         ({}, 1e-3, 1e-3),
     ],
     ids=["mmaction2", "given", "tran"],

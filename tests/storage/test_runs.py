@@ -141,7 +141,11 @@ def test_one_video_in_a_bucket_is_explained_in_a_new_folder_each_time(remote):
 @pytest.mark.slow
 def test_windows_become_tables_and_a_picture_in_a_bucket(remote):
     folder = remote.root / "windows"
-    flags = (f"--video={remote.root / 'videos/dark/0.mp4'}", "--every=0.2", f"--output={folder}")
+    flags = (
+        f"--video={remote.root / 'videos/dark/0.mp4'}",
+        "--window_stride=0.2",
+        f"--output={folder}",
+    )
     remote.ok("predict", f"--workdir={remote.root / 'run'}", *flags)
     assert names(folder) == {"windows.csv", "windows.json", "timeline.png"}
 

@@ -28,7 +28,7 @@ ROWS = [
     ("gone.mp4", "run", "test", "", "", ""),
     ("c.mp4", "", "", "", "", ""),
 ]
-LONG = Extraction(every=0.2, batch_size=2)
+LONG = Extraction(window_stride=0.2, batch_size=2)
 
 
 class Interrupting(ProgressLine):
@@ -133,14 +133,16 @@ def test_an_average_is_the_mean_of_the_clips_that_are_kept_and_of_their_crops(
 
 def test_windows_are_rows_with_their_seconds(take, trained, folder):
     found, _ = take(LONG)
-    of_b = [*windows(folder / "b.mp4", trained.preprocessing, start=0.2, end=0.8, every=0.2)]
+    of_b = [
+        *windows(folder / "b.mp4", trained.preprocessing, start=0.2, end=0.8, window_stride=0.2)
+    ]
     rows = found.where(found.video == "b.mp4")
     assert len(of_b) == len(rows) == 3
     np.testing.assert_array_equal(rows.start, [each.start for each in of_b])
     np.testing.assert_array_equal(rows.end, [each.end for each in of_b])
     for row, window in zip(rows.features, of_b, strict=True):
         np.testing.assert_allclose(row, by_hand(trained, window.crops), rtol=1e-4, atol=1e-5)
-    assert found.about["every"] == 0.2
+    assert found.about["window_stride"] == 0.2
 
 
 def test_features_of_a_stage_in_half_precision(take, trained, folder):
@@ -197,7 +199,10 @@ def test_other_settings_are_refused_in_one_line_and_change_nothing(take, tmp_pat
     place = tmp_path / "f.npz.unfinished"
     there = {file: file.read_bytes() for file in place.glob("*.npz")}
     for how, words in (
-        (dataclasses.replace(LONG, every=0.4), "was begun with every = 0.2, not 0.4: use the sam"),
+        (
+            dataclasses.replace(LONG, window_stride=0.4),
+            "was begun with window_stride = 0.2, not 0.4: use the sam",
+        ),
         (dataclasses.replace(LONG, layer="stem"), "was begun with layer = 'pre_logits', not 'stem"),
     ):
         with pytest.raises(FeaturesError, match=words):
@@ -247,7 +252,7 @@ def test_features_that_are_not_finite_are_refused(trained, folder, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"every": 0.0}, "--every = 0.0: must be a number in"),
+        ({"window_stride": 0.0}, "--window_stride = 0.0: must be a number in"),
         ({"clips": 0}, "--clips = 0: must be a whole number"),
         ({"dtype": "int8"}, "--dtype = 'int8': must be one of float16, float32"),
     ],

@@ -52,7 +52,7 @@ def probabilities(trained):
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_windows_have_the_probabilities_of_their_clips(trained, video, probabilities, batch_size):
-    asked = {"every": 0.2, "start": 0.2, "end": 1.5}
+    asked = {"window_stride": 0.2, "start": 0.2, "end": 1.5}
     found = list(predict_windows(trained, video, batch_size=batch_size, **asked))
     wanted = list(windows(video, trained.preprocessing, **asked))
     assert [(w.start, w.end) for w in found] == [(w.start, w.end) for w in wanted]

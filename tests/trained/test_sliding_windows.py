@@ -23,11 +23,11 @@ def video(tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("videos") / "numbered.mp4", numbered_frames(50))
 
 
-def expected(file, preprocessing, *, crops=1, start=None, end=None, every=None):
+def expected(file, preprocessing, *, crops=1, start=None, end=None, window_stride=None):
     """Starts, ends and crops as slices of all frames."""
     whole = read_video(file, fps=preprocessing.fps, start=start, end=end, short_side=32)
     views, span = preprocessing.views(crops=crops), (preprocessing.frames - 1) * preprocessing.stride + 1  # fmt: skip  # noqa: E501
-    step = span if every is None else every * whole.fps
+    step = span if window_stride is None else window_stride * whole.fps
     total = len(whole.frames)
     begins = [round(k * step) for k in range(total) if round(k * step) < total]
     kept = [begin for begin in begins if begin + span <= total]
@@ -62,13 +62,13 @@ def test_windows_are_slices_of_the_whole_video(tmp_path, name, stride):
     file = WRITERS[name](tmp_path / name)
     for fps in (None, 12.5):
         compare(file, seen(stride=stride, fps=fps))
-        compare(file, seen(stride=stride, fps=fps), crops=3, every=0.17)
-        compare(file, seen(stride=stride, fps=fps), start=0.4, end=1.5, every=0.5)
+        compare(file, seen(stride=stride, fps=fps), crops=3, window_stride=0.17)
+        compare(file, seen(stride=stride, fps=fps), start=0.4, end=1.5, window_stride=0.5)
 
 
 @pytest.mark.parametrize("name", ["rotated90.mp4", "odd_161x121_444.mp4", "vfr.mp4", "portrait.mp4"])  # fmt: skip  # noqa: E501
 def test_windows_of_hard_files_are_slices_of_the_whole_video(shared, name):
-    compare(shared / "clips/hard" / name, seen(frames=8, stride=2, fps=10.0), every=0.4)
+    compare(shared / "clips/hard" / name, seen(frames=8, stride=2, fps=10.0), window_stride=0.4)
 
 
 def test_windows_follow_one_another_and_the_last_ends_with_the_video(video):
@@ -87,10 +87,10 @@ def seen_wide(frames):
 
 
 def test_windows_apart_leave_out_what_is_between_them(video):
-    found = compare(video, seen(frames=4), every=0.8)
+    found = compare(video, seen(frames=4), window_stride=0.8)
     assert [round(window.start * 25) for window in found] == [0, 20, 40]
     # A window that would begin in the video and run past its end is moved back.
-    found = compare(video, seen(frames=4), every=0.96)
+    found = compare(video, seen(frames=4), window_stride=0.96)
     assert [round(window.start * 25) for window in found] == [0, 24, 46]
 
 
@@ -104,23 +104,23 @@ def test_a_video_shorter_than_a_window_is_filled_up(tmp_path, short, fit):
 
 @pytest.mark.parametrize("sampling", ["dense", "segments", "still"])
 def test_a_window_is_sampled_as_the_network_was_trained(video, sampling):
-    compare(video, seen(frames=4, stride=3, sampling=sampling), every=0.2)
+    compare(video, seen(frames=4, stride=3, sampling=sampling), window_stride=0.2)
 
 
 def test_windows_before_a_break_are_given(shared):
     file, found = shared / "clips/hard/corrupt_middle.mp4", []
     with pytest.raises(DecodeError, match="broken after 29 frames"):
-        found.extend(windows(file, seen(frames=8), every=0.2))
+        found.extend(windows(file, seen(frames=8), window_stride=0.2))
     begins = [round(window.start * 29.97) for window in found]
     assert begins == [0, 6, 12, 18]
 
 
 def test_what_cannot_be_is_refused(video, tmp_path):
-    for every in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="every = "):
-            next(windows(video, seen(), every=every))
+    for window_stride in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="window_stride = "):
+            next(windows(video, seen(), window_stride=window_stride))
     with pytest.raises(ValueError, match="shorter than a frame"):
-        next(windows(video, seen(), every=0.01))
+        next(windows(video, seen(), window_stride=0.01))
     with pytest.raises(DecodeError, match="no such file"):
         next(windows(tmp_path / "gone.mp4", seen()))
     with pytest.raises(DecodeError, match="without frames between 9 s"):

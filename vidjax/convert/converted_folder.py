@@ -17,6 +17,7 @@ from vidjax.array_paths import check_place
 from vidjax.array_validation import ArrayFilesError, check_arrays
 from vidjax.convert.loading import Converted, shapes
 from vidjax.models.model_list import model_card
+from vidjax.models.registry import current_options
 from vidjax.settings import shown
 from vidjax.storage.local_copies import local_folder_copy, new_folder
 from vidjax.storage.paths import is_url
@@ -189,7 +190,7 @@ def read(directory: Path) -> Weights:
     return Weights(
         directory,
         facts.name,
-        facts.options,
+        current_options(facts.name, facts.options),
         facts.num_classes,
         seen.mean,
         seen.std,

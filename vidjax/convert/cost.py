@@ -11,9 +11,9 @@ RULES = (
     (IN_BLOCK + r"conv2\.conv\.fc2", _MIDDLE + "views"),
     *HEAD,
 )
-_FORMS = tuple(
+_VARIANTS = tuple(
     {**own, **more}
     for more in ({}, {"long_clips": True})
-    for own in ({}, {"form": "a"}, {"form": "c2d"})
+    for own in ({}, {"variant": "a"}, {"variant": "c2d"})
 )
-LAYOUTS = (Layout("hikvision cost", RULES, {"cost_*": _FORMS}, (seen("cost_*", IMAGENET),)),)
+LAYOUTS = (Layout("hikvision cost", RULES, {"cost_*": _VARIANTS}, (seen("cost_*", IMAGENET),)),)

@@ -37,7 +37,7 @@ LAYOUTS = (
             "wide_r3d_50": ({}, {"stem_width": 128}),
             "resnext3d_*": ({}, {"stem_width": 128}),
             "r2plus1d_*_e1": (),
-            "r2plus1d_*": ({"form": "hara"},),
+            "r2plus1d_*": ({"variant": "hara"},),
         },
         (
             seen("r2plus1d_*", NEWER),

@@ -48,7 +48,7 @@ CGNL = Layout(
         (r"layer3\.6\.bn(?P<conv>\d)", "layer3/block6/norm{conv}"),
         *RULES,
     ),
-    {"resnet_50": ({"non_local": {"form": "cgnl", **_BEFORE_LAST}}, {"cgnl": _BEFORE_LAST})},
+    {"resnet_50": ({"non_local": {"variant": "cgnl", **_BEFORE_LAST}}, {"cgnl": _BEFORE_LAST})},
     (seen("*", IMAGENET),),
 )
 LAYOUTS = (TORCHVISION, BEARPAW, AKAMASTER, CGD, CGNL)

@@ -61,7 +61,7 @@ from vidjax.convert.state_dict import Fit, Grow, fit, ordered
 from vidjax.convert.torch_pickles import CheckpointError, short
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.model_list import model_card, variant
-from vidjax.models.registry import create_model
+from vidjax.models.registry import create_model, current_options
 
 HOW = ("mean", "center")
 # Factor by which an image network's stem reduces the image, by the height of its kernel.
@@ -191,8 +191,8 @@ def _inflated(
         raise ValueError(f"{name} is an image network itself: load the weights without inflation")
     classes = _classes(image) if num_classes is None else num_classes
     trials = []
-    for form in _forms(name):
-        chosen = {**form, **options}
+    for own in _variants(name):
+        chosen = {**own, **current_options(name, options)}
         model = create_model(name, num_classes=classes, **chosen)
         shapes = shapes_of(model, clip)
         fitted = fit(image.layout, image.tensors, image.places, shapes, np.asarray, _grow(how))
@@ -207,7 +207,7 @@ def _inflated(
     return Converted(variables, chosen, classes, *image.colours, frames, fitted.report)
 
 
-def _forms(name: str) -> tuple[dict[str, Any], ...]:
+def _variants(name: str) -> tuple[dict[str, Any], ...]:
     """Returns the options to try: CIFAR's image networks may have parameter-free shortcuts."""
     return ({}, {"shortcut": "pad_around"}) if "shortcut" in variant(name).options else ({},)
 

@@ -33,7 +33,7 @@ from vidjax.convert.torch_pickles import CheckpointError, short
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.interface import channels_of
 from vidjax.models.model_list import model_card
-from vidjax.models.registry import create_model
+from vidjax.models.registry import create_model, current_options
 
 ALLOWED = ("missing", "unused", "nonfinite")
 INFLATE = (
@@ -149,6 +149,7 @@ def convert(
     """Does the same as `load_torch`, and returns a plain dict of variables and the facts."""
     model_card(name)
     check_allowed(allow)
+    options = current_options(name, options)
     colours = StatedNormalization(mean, std, channels)
     colours.check()
     tensors = read_tensors(source, entry)
@@ -176,8 +177,8 @@ def _converted(
     clip = (frames or card.clip[0], *card.clip[1:])
     trials, refused = [], []
     for layout, places in candidates:
-        for form in layout.options(name):
-            chosen = {**form, **options}
+        for own in layout.options(name):
+            chosen = {**own, **options}
             try:
                 model = create_model(name, num_classes=classes, **chosen)
             except ValueError as error:

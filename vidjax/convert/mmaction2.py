@@ -80,7 +80,7 @@ SLOWFAST = (
     (r"backbone\.slow_path\.conv1_lateral\.conv", "lateral1/conv"),
     (r"backbone\.slow_path\.layer(?P<index>\d)_lateral\.conv", "lateral{index}/conv"),
 )
-MM_FORM = ({"form": "mmaction2"},)
+MM_VARIANT = ({"variant": "mmaction2"},)
 # Normalisation of VMZ's networks of Kinetics-400 and Sports-1M, which were ported from Caffe2.
 PORTED = Normalization(
     (110.2008 / 255, 100.63983 / 255, 95.99475 / 255),
@@ -114,8 +114,8 @@ LAYOUTS = (
         "MMAction2 non-local",
         (*NON_LOCAL, *PLAIN, *HEAD),
         {
-            "i3d_r50": MM_FORM,
-            "i3d_r50_nl5": ({"form": "mmaction2", "non_local": {"form": "mmaction2"}},),
+            "i3d_r50": MM_VARIANT,
+            "i3d_r50_nl5": ({"variant": "mmaction2", "non_local": {"variant": "mmaction2"}},),
         },
         (seen("i3d_*", IMAGENET),),
     ),
@@ -131,19 +131,19 @@ LAYOUTS = (
         {"ip_csn_*": ({},)},
         (seen("ip_csn_152", PORTED, IMAGENET),),
     ),
-    Layout("MMAction2 X3D", (*X3D, *PLAIN), {"x3d_*": MM_FORM}),
+    Layout("MMAction2 X3D", (*X3D, *PLAIN), {"x3d_*": MM_VARIANT}),
     Layout(
         "MMAction2 R(2+1)D",
         (*TWO_PLUS_ONE, *PLAIN, *HEAD),
-        {"r2plus1d_34": MM_FORM},
+        {"r2plus1d_34": MM_VARIANT},
         (seen("r2plus1d_34", IMAGENET),),
     ),
     Layout(
         "MMAction2 SlowFast",
         (*SLOWFAST, *HEAD),
         {
-            "slowfast_101": ({"form": "mmaction2", "lateral_kernel": 7}, *MM_FORM),
-            "slowfast_*": MM_FORM,
+            "slowfast_101": ({"variant": "mmaction2", "lateral_kernel": 7}, *MM_VARIANT),
+            "slowfast_*": MM_VARIANT,
         },
         (seen("slowfast_*", IMAGENET),),
     ),

@@ -30,7 +30,7 @@ LAYOUTS = (
     Layout(
         "cgnl-network.pytorch",
         CGNL,
-        {"i3d_r50_nl5": ({"non_local": {"form": "cgnl"}},), "i3d_r50_cgnl5": ({},)},
+        {"i3d_r50_nl5": ({"non_local": {"variant": "cgnl"}},), "i3d_r50_cgnl5": ({},)},
     ),
     Layout("Compact-Global-Descriptor", CGD, {"i3d_r50_cgd": ({},)}),
 )

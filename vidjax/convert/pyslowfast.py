@@ -107,25 +107,25 @@ BLOBS_TWO = (
     *(rule for number in range(1, 5) for rule in _connection(number)),
     *BLOB_HEAD,
 )
-_FORM: tuple[Options, ...] = ({"form": "pyslowfast"},)
+_VARIANT: tuple[Options, ...] = ({"variant": "pyslowfast"},)
 _WHOSE = UnstatedOption(
-    "form",
-    "PySlowFast's network of 8 frames is used (form='pyslowfast'). Networks of 32 frames from "
-    "video-nonlocal-net have the same tensors: pass form='wang' for them",
+    "variant",
+    "PySlowFast's network of 8 frames is used (variant='pyslowfast'). Networks of 32 frames from "
+    "video-nonlocal-net have the same tensors: pass variant='wang' for them",
 )
 LAYOUTS = (
     Layout(
         "PySlowFast",
         SINGLE,
-        {"i3d_r50": _FORM, "i3d_r50_nl5": _FORM, "slowonly_*": ({},), "resnet_50": ({},)},
+        {"i3d_r50": _VARIANT, "i3d_r50_nl5": _VARIANT, "slowonly_*": ({},), "resnet_50": ({},)},
         (seen("resnet_50", IMAGENET), seen("*", COLOURS)),
     ),
-    Layout("PySlowFast X3D", X3D, {"x3d_*": ({"form": "mmaction2"},)}),
+    Layout("PySlowFast X3D", X3D, {"x3d_*": ({"variant": "mmaction2"},)}),
     Layout("PySlowFast SlowFast", TWO, {"slowfast_*": ({},)}),
     Layout(
         "Caffe2",
         BLOBS,
-        {"i3d_r50": _FORM, "i3d_r50_nl5": _FORM, "slowonly_*": ({},)},
+        {"i3d_r50": _VARIANT, "i3d_r50_nl5": _VARIANT, "slowonly_*": ({},)},
         (seen("*", COLOURS),),
         unsaid={"i3d_r50*": _WHOSE},
     ),

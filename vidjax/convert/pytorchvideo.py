@@ -68,9 +68,9 @@ LAYOUTS = (
         {
             "slowonly_*": ({},),
             "x3d_*": ({},),
-            "ir_csn_*": ({"form": "pytorchvideo"},),
+            "ir_csn_*": ({"variant": "pytorchvideo"},),
             "r2plus1d_*_e1": (),
-            "r2plus1d_*": ({"form": "pytorchvideo"},),
+            "r2plus1d_*": ({"variant": "pytorchvideo"},),
         },
         (
             seen("ir_csn_*", COLOURS),

@@ -27,13 +27,13 @@ LAYOUTS = (
     Layout(
         "SRTG R3D, ir-CSN",
         (*STEM, *NESTED, *CONVS, *GATES, *ENDS),
-        {"*r3d_*_e1": ({},), "srtg_r3d_*": ({},), "ir_csn_*": ({"form": "thesis"},)},
+        {"*r3d_*_e1": ({},), "srtg_r3d_*": ({},), "ir_csn_*": ({"variant": "thesis"},)},
         (seen("srtg_*", INPUT, INPUT_BGR), seen("ir_csn_*", INPUT)),
     ),
     Layout(
         "SRTG ip-CSN",
         (*STEM, *NESTED_IP, *CONVS_IP[:2], *CONVS, *ENDS),
-        {"ip_csn_*": ({"form": "thesis"},)},
+        {"ip_csn_*": ({"variant": "thesis"},)},
         (seen("ip_csn_*", INPUT),),
     ),
     Layout(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import ml_dtypes  # noqa: F401 - names bfloat16 to NumPy, which safetensors needs as well
 
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 DTYPES = {
     **{"Byte": "u1", "Char": "i1", "Short": "<i2", "Int": "<i4", "Long": "<i8", "Bool": "?"},
@@ -79,7 +79,7 @@ class Known(NamedTuple):
 def short(value: object, longest: int = 80) -> str:
     """Formats text from a file for one line: printable, and cut if it is long."""
     text = str(value)
-    return told(text if len(text) <= longest else f"{text[:longest]}...")
+    return printable(text if len(text) <= longest else f"{text[:longest]}...")
 
 
 def load(

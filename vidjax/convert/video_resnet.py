@@ -45,6 +45,6 @@ LAYOUTS = (
     Layout(
         "VMZ or torchvision R(2+1)D",
         (*STEM_2PLUS1D, *CONVS_2PLUS1D, *CONVS, *ENDS),
-        {"r2plus1d_*_e1": (), "r2plus1d_*": ({}, {"form": "torchvision"})},
+        {"r2plus1d_*_e1": (), "r2plus1d_*": ({}, {"variant": "torchvision"})},
     ),
 )

@@ -152,7 +152,7 @@ def prepare(name: str, request: Request) -> Path:
             f"data.manifest = {request.manifest!r} is ignored: data.name is {name}, and only "
             f"{_OWN} reads a manifest"
         )
-    with watchdog.as_before():
+    with watchdog.resumed_after():
         directory: Path = module.prepare(request)
     return directory
 

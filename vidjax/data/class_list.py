@@ -10,7 +10,7 @@ import msgspec
 from vidjax import records
 from vidjax.data import tables
 from vidjax.data.labels import normal
-from vidjax.untrusted_names import flaw, told
+from vidjax.untrusted_names import flaw, printable
 
 
 class _Row(msgspec.Struct):
@@ -32,7 +32,7 @@ def read_class_list(file: Path) -> tuple[str, ...]:
             raise ValueError(f"{file}, line {line}: the name {wrong}")
         if name in found:
             raise ValueError(
-                f"{file}, line {line}: class {told(name)!r} is in line {found[name]} already"
+                f"{file}, line {line}: class {printable(name)!r} is in line {found[name]} already"
             )
         found[name] = line
     if not found:

@@ -115,5 +115,5 @@ def require_known(
     raise ClassesError(
         f"the data set's {len(ours)} classes are not the {len(theirs)} that the network was "
         f"trained on: {', and '.join(parts)}. Classes are matched by name; rename those of the "
-        "data set, map them (evaluate --mapping=FILE.csv), or train again"
+        "data set, map them (evaluate --label_map=FILE.csv), or train again"
     )

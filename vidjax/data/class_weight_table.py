@@ -12,7 +12,7 @@ from vidjax import records
 from vidjax.data import tables
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
-from vidjax.untrusted_names import nearest, told
+from vidjax.untrusted_names import nearest, printable
 
 _Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
@@ -47,11 +47,11 @@ def read_class_weights(
         if name not in places:
             hint, _, _ = nearest(name, places).partition("Known: ")
             raise ValueError(
-                f"{file}, line {line}: there is no class {told(name)!r}; {hint}The data set has "
-                f"{few(sorted(places))}"
+                f"{file}, line {line}: there is no class {printable(name)!r}; {hint}The data set "
+                f"has {few(sorted(places))}"
             )
         if name in found:
-            raise ValueError(f"{file}, line {line}: class {told(name)!r} is repeated")
+            raise ValueError(f"{file}, line {line}: class {printable(name)!r} is repeated")
         found[name] = row.weight
     if missing := sorted(places.keys() - found.keys()):
         raise ValueError(f"{file} has no weight for {few(missing)}; add a row for each class")

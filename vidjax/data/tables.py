@@ -30,7 +30,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.settings import LONGEST, shown
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 # Some published tables have rows with long lists of narrations.
 csv.field_size_limit(2**24)
@@ -161,7 +161,7 @@ def rows(
 
 def listed(names: Sequence[str], between: str = ",") -> str:
     """Joins column names into one line of limited length."""
-    text = told(between.join(names))
+    text = printable(between.join(names))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

@@ -33,7 +33,7 @@ from vidjax.records import Amount, Count, Name
 from vidjax.settings import shown
 from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import as_path, is_url
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 __all__ = [
     "COLUMNS",
@@ -149,7 +149,7 @@ def check_video(path: str, root: Path = Path(), limits: Limits | None = None) ->
     Raises:
       BucketError: the bucket cannot be read.
     """
-    name = told(path)
+    name = printable(path)
     try:
         with local_copy(place_of(root, path)) as file:
             return _judged(file, name, limits or USUAL)

@@ -12,7 +12,7 @@ from vidjax.data.manifest import Entry, Manifest, ManifestError, Seconds, few
 from vidjax.data.video_files import VIDEO_SUFFIXES, find_videos
 from vidjax.records import Name
 from vidjax.storage.paths import as_path, is_url
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 
 class _Row(msgspec.Struct):
@@ -52,10 +52,12 @@ def list_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest
     else:
         base, entries = path.parent, [Entry(path.name, "", "")]
         if not path.is_file():
-            raise ManifestError(f"{told(str(path))} does not exist; name a video, folder or CSV")
+            raise ManifestError(
+                f"{printable(str(path))} does not exist; name a video, folder or CSV"
+            )
     if not entries:
         raise ManifestError(
-            f"{told(str(path))} contains no videos ({', '.join(sorted(VIDEO_SUFFIXES))})"
+            f"{printable(str(path))} contains no videos ({', '.join(sorted(VIDEO_SUFFIXES))})"
         )
     listed = Manifest(base.absolute(), tuple(entries), (), multi_label=several)
     classes = sorted({label for entry in entries for label in listed.labels_of(entry)})

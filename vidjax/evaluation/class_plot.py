@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vidjax.storage.writing import writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 # The plot shows at most this many classes, the lowest ones; the table has all.
 _SHOWN = 60
@@ -67,12 +67,12 @@ def draw_class_scores(file: Path, scores: Sequence[ClassScore], title: str) -> N
     axes.barh(places, [100 * (score.average_precision or 0) for score in shown], color="C0")
     chance = [100 * score.chance for score in shown]
     axes.plot(chance, places, "|", color="black", label="chance")
-    axes.set_yticks(places, [lettering(f"{score.name} ({score.videos})") for score in shown])
+    axes.set_yticks(places, [figure_text(f"{score.name} ({score.videos})") for score in shown])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel("average precision (%)")
     some = f"\nthe lowest {len(shown)} of {len(known)} classes" if len(known) > _SHOWN else ""
-    axes.set_title(lettering(title) + some)
+    axes.set_title(figure_text(title) + some)
     axes.legend(loc="lower right")
     with writing_bytes(file) as stream:
         figure.savefig(stream, dpi=110, format="png", bbox_inches="tight")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.storage.writing import writing_bytes
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 # The most classes with counts, and the most classes with names, in the plot.
 _COUNTED = 40
@@ -65,7 +65,7 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
     from matplotlib.figure import Figure
 
     many = len(classes) > _NAMED
-    labels = list(map(lettering, classes))
+    labels = list(map(figure_text, classes))
     longest = max(map(len, labels))
     side = 8.0 if many else 2.5 + 0.32 * len(classes) + 0.08 * max(0, longest - 16)
     figure = Figure(figsize=(side + (6.5 if many else 0.6), side), layout="constrained")
@@ -84,7 +84,7 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
         interpolation="nearest",
     )
     axes.set(xlabel="predicted", ylabel="label")
-    axes.set_title(lettering(title))
+    axes.set_title(figure_text(title))
     if not many:
         axes.set_xticks(range(len(classes)), labels, rotation=90)
         axes.set_yticks(range(len(classes)), labels)
@@ -117,7 +117,7 @@ def _list_worst(axes: Any, matrix: np.ndarray, classes: Sequence[str]) -> None:
         for each in worst[:_LISTED]
     ]
     head = f"worst of {len(worst):,} confusions: videos, fraction of the class"
-    text = "\n".join([head, "", *(lettering(line, 80) for line in lines)])
+    text = "\n".join([head, "", *(figure_text(line, 80) for line in lines)])
     axes.set_axis_off()
     axes.text(0.08, 1, text, va="top", family="monospace", fontsize=8, linespacing=1.5)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vidjax import records, zipped_arrays
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 SUFFIX = ".npz"
 _ARRAYS = ("names", "scores", "classes", "labels", "split", "about")
@@ -98,7 +98,7 @@ def read_score_table(file: Path) -> ScoreTable:
       ScoresError: the file is damaged or has no scores; names the file.
       OSError: it cannot be read.
     """
-    name = told(str(file))
+    name = printable(str(file))
     if not file.is_file():
         raise ScoresError(f"{name}: the file of scores does not exist")
     try:
@@ -115,7 +115,7 @@ def read_score_table(file: Path) -> ScoreTable:
 
 def _texts(values: Sequence[str]) -> np.ndarray:
     # NumPy would make an empty list an array of numbers.
-    return np.array([told(str(value)) for value in values] or np.empty(0, "U1"))
+    return np.array([printable(str(value)) for value in values] or np.empty(0, "U1"))
 
 
 def _text(name: str, array: np.ndarray | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vidjax.explain.frequency import Point
 from vidjax.explain.tables import distinct_parts
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def draw_points(points: Sequence[Point]) -> Figure:
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     runs = list(dict.fromkeys(point.run for point in points))
-    labels = dict(zip(runs, map(lettering, distinct_parts(runs)), strict=True))
+    labels = dict(zip(runs, map(figure_text, distinct_parts(runs)), strict=True))
     # The unchanged network is a common point of a run's curves.
     axes.axvline(1, color="0.85", zorder=0)
     for part, name in NAMES.items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from vidjax.explain.gates import GateLog, GateState
 from vidjax.explain.tables import distinct_parts
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def draw_gates(states: Sequence[GateState], logs: Sequence[GateLog]) -> Figure:
     from matplotlib.figure import Figure
 
     runs = list(dict.fromkeys(state.run for state in states))
-    labels = dict(zip(runs, map(lettering, distinct_parts(runs)), strict=True))
+    labels = dict(zip(runs, map(figure_text, distinct_parts(runs)), strict=True))
     figure = Figure(figsize=(10, 1.6 + 0.35 * max(6, len(runs))), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
     _draw_training(left, logs, labels)

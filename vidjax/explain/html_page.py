@@ -24,7 +24,7 @@ from vidjax.explain.page_pyramid import KERNEL_BYTES, pyramid_data, pyramid_fact
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.upsampling import Size
 from vidjax.settings import shown
-from vidjax.untrusted_names import in_script, told
+from vidjax.untrusted_names import printable, script_json
 
 # The tube's title.
 TUBE = "Saliency Tube"
@@ -96,7 +96,7 @@ def page(title: str, panels: Sequence[Panel], fps: float) -> str:
     clips = dict(zip(numbers, (panel.frames for panel in panels), strict=True))
     places = {number: place for place, number in enumerate(clips)}
     data = {
-        "title": told(title),
+        "title": printable(title),
         "fps": fps,
         "colours": [_colours(name) for name in COLOURS],
         "signed": text(heat(LEVELS, SIGNED).tobytes()),
@@ -106,7 +106,7 @@ def page(title: str, panels: Sequence[Panel], fps: float) -> str:
             for number, panel in zip(numbers, panels, strict=True)
         ],
     }
-    return _filled(in_script(data))
+    return _filled(script_json(data))
 
 
 def embed(whole: str, height: int = 900) -> str:
@@ -124,12 +124,12 @@ def _panel(panel: Panel, budget: int) -> dict[str, Any]:
         heats.insert(0, (TUBE, panel.tube))
     facts = {**(pyramid_facts(panel.pyramid) if panel.pyramid else {}), **panel.facts}
     return {
-        "title": told(panel.title),
+        "title": printable(panel.title),
         "heats": _heats(heats, panel.captions),
         "first": equal[0] if equal else 0,
         "stages": _heats(panel.stages.items(), panel.captions),
         "scores": [_score(name, score) for name, score in panel.scores],
-        "facts": [(told(name), told(str(value))) for name, value in facts.items()],
+        "facts": [(printable(name), printable(str(value))) for name, value in facts.items()],
         "pyramid": pyramid_data(panel.pyramid, budget) if panel.pyramid else None,
     }
 
@@ -139,8 +139,8 @@ def _heats(
 ) -> list[dict[str, Any]]:
     return [
         {
-            "name": told(name),
-            "caption": told(captions.get(name, "")),
+            "name": printable(name),
+            "caption": printable(captions.get(name, "")),
             "heat": heat_text(volume, MOST_CELLS, name),
         }
         for name, volume in heats
@@ -150,7 +150,7 @@ def _heats(
 def _score(name: str, score: float) -> tuple[str, float]:
     if not 0 <= score <= 1:
         raise ValueError(f"score of {name!r} = {shown(score)}: must be a probability in [0, 1]")
-    return told(name), float(score)
+    return printable(name), float(score)
 
 
 def _colours(name: str) -> dict[str, Any]:

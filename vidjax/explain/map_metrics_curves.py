@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vidjax.explain.map_line_styles import style_of
 from vidjax.explain.map_metrics_report import Titles
 from vidjax.explain.map_metrics_tables import CurveRow
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,13 +38,13 @@ def draw_curves(rows: Sequence[CurveRow], titles: Titles) -> Figure:
                 axes.plot(
                     [100 * row.share for row in points],
                     [row.mean for row in points],
-                    label=lettering(titles.get(kind, kind)),
+                    label=figure_text(titles.get(kind, kind)),
                     **style_of(maps.index(kind), kind),
                 )
             what = "blanked" if name == "deletion" else "shown"
             axes.set_xlabel(f"share of the clip that is {what}, largest values first (%)")
             axes.set_ylabel("probability of the class")
-            axes.set_title(f"{lettering(network)}: {name}", fontsize=10)
+            axes.set_title(f"{figure_text(network)}: {name}", fontsize=10)
             axes.set_xlim(0, 100)
             axes.set_ylim(bottom=0)
             axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

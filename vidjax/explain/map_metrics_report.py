@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vidjax.explain.map_metrics_tables import CostRow, MetricRow
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def draw_metrics(rows: Sequence[MetricRow], titles: Titles) -> Figure:
                 markersize=4,
                 linewidth=1,
                 color=f"C{number % 10}",
-                label=lettering(network),
+                label=figure_text(network),
             )
             _chance(axes, rows, network, name, f"C{number % 10}")
         better = "lower is better" if name == "deletion" else "higher is better"
@@ -104,7 +104,7 @@ def draw_metrics(rows: Sequence[MetricRow], titles: Titles) -> Figure:
         right = min(axes.get_xlim()[1], factor)
         axes.set_xlim(-0.02 * right, right)
         axes.grid(axis="y", linewidth=0.3)
-    panels[0].set_yticks(range(len(maps)), [lettering(titles.get(own, own)) for own in maps])
+    panels[0].set_yticks(range(len(maps)), [figure_text(titles.get(own, own)) for own in maps])
     panels[0].invert_yaxis()
     figure.legend(
         *panels[0].get_legend_handles_labels(),

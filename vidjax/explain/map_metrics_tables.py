@@ -48,7 +48,7 @@ def _half(values: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A mean for one map; the columns of `truth.csv`.
+    """A mean for one map; the columns of `faithfulness.csv`.
 
     Attributes:
       network: name of the network.
@@ -152,7 +152,7 @@ class Summary:
         self._networks, self._videos, self._maps, self._found = networks, videos, maps, found
 
     def metrics(self) -> Iterator[MetricRow]:
-        """Yields the rows of `truth.csv`. Videos without masks have no pointing and no energy."""
+        """Yields the rows of `faithfulness.csv`; without masks, no pointing and no energy."""
         for network, kind, all_of in self._each():
             chance = self._of(network, CHANCE)
             for name, quantity in QUANTITIES.items():

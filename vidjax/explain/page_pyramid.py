@@ -13,7 +13,7 @@ from vidjax.explain.page_encoding import heat_text
 from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
 from vidjax.explain.pyramid_figure import strongest
 from vidjax.explain.upsampling import Size
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 Children = tuple[tuple[int, int, float], ...]
 # Resolutions of a kernel's heatmap. The first that keeps all of them under KERNEL_BYTES is used.
@@ -133,7 +133,7 @@ def _firsts(pyramid: Pyramid) -> Iterator[KeptLayer]:
 def _row_data(row: _Row, lists: _Lists, most: Size) -> dict[str, Any]:
     layer = row.layer
     data: dict[str, Any] = {
-        "name": told(" + ".join(row.names)),
+        "name": printable(" + ".join(row.names)),
         "level": layer.level,
         "kernels": row.kernels,
         "weights": [round(float(layer.weights[place]), 3) for place in row.order],

@@ -29,7 +29,7 @@ from vidjax.explain.pyramid_layout import (
 )
 from vidjax.explain.pyramid_tiles import TILES, Row, Tile, rows_of, strands_of, volume_of
 from vidjax.explain.upsampling import CUBIC, Size
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -206,8 +206,8 @@ def _settings(pyramid: Pyramid) -> list[str]:
 
 def _head(axes: Any, layout: Layout, title: str, facts: Sequence[str]) -> None:
     middle = (layout.apex.tiles[0].left + layout.apex.tiles[-1].right) / 2
-    _write(axes, middle, 0.3, lettering(title), 13, ha="center", weight="bold")
-    line = lettering("  ·  ".join(facts), 160)
+    _write(axes, middle, 0.3, figure_text(title), 13, ha="center", weight="bold")
+    line = figure_text("  ·  ".join(facts), 160)
     _write(axes, middle, 0.56, line, 7.5, ha="center", color=FAINT)
 
 
@@ -219,7 +219,7 @@ def _apex(
         shown = "" if moving else f"frame {time}"
         _tile(axes, drawing, box, frames, volume, shown, moving=moving, time=time)
     _write(axes, EDGE, band.tiles[0].top + 0.1, "class", 8.5, weight="bold")
-    _write(axes, EDGE, band.tiles[0].top + 0.19, lettering(what), 7, color=FAINT, va="top")
+    _write(axes, EDGE, band.tiles[0].top + 0.19, figure_text(what), 7, color=FAINT, va="top")
     if moving:
         x = band.tiles[0].middle
         drawing.clock = _write(axes, x, band.tiles[0].bottom + 0.1, "", 7, ha="center")
@@ -288,7 +288,7 @@ def _side(axes: Any, band: Band, row: Row) -> None:
     _write(axes, EDGE, top, f"level {row.level}", 8.5, weight="bold")
     for number, line in enumerate(lines, start=1):
         colour = FAINT if line.endswith(("kept", "cells", "no location")) else INK
-        _write(axes, EDGE, top + 0.128 * number, lettering(line), 6.5, color=colour, gid="side")
+        _write(axes, EDGE, top + 0.128 * number, figure_text(line), 6.5, color=colour, gid="side")
 
 
 def _links(axes: Any, layout: Layout, pyramid: Pyramid, rows: Sequence[Row]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vidjax.explain.map_line_styles import style_of
 from vidjax.explain.map_metrics_report import Titles
 from vidjax.explain.sanity_table import SanityRow
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,20 +40,20 @@ def draw_sanity(rows: Sequence[SanityRow], titles: Titles) -> Figure:
                         [places.index(row.place) for row in points],
                         [getattr(row, name) for row in points],
                         marker=".",
-                        label=lettering(titles.get(kind, kind)) if check == checks[0] else None,
+                        label=figure_text(titles.get(kind, kind)) if check == checks[0] else None,
                         **style,
                     )
             axes.axhline(0, color="0.5", linewidth=0.5)
             axes.set_xticks(
                 range(len(others)),
-                map(lettering, others.values()),
+                map(figure_text, others.values()),
                 rotation=40,
                 ha="right",
                 fontsize=8,
             )
             axes.set_ylabel({"correlation": "rank correlation", "similarity": "SSIM"}[name])
         pair[0].set_title(
-            f"{lettering(network)}: maps of the trained network compared with maps after "
+            f"{figure_text(network)}: maps of the trained network compared with maps after "
             "randomising it down to the named module",
             fontsize=10,
             loc="left",

@@ -14,7 +14,7 @@ import numpy as np
 
 from vidjax.explain.colours import DEFAULT
 from vidjax.explain.pyramid_figure import DPI, FAINT, INK, picture, smaller, thirds
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,12 +90,12 @@ def draw_strips(
     axes.set(xlim=(0, grid.width), ylim=(grid.height, 0))
     for column, name in enumerate(columns):
         middle = grid.lefts[column] + grid.widths[column] / 2
-        _write(axes, middle, 0.22, lettering(name, 28), 10, ha="center", weight="bold")
+        _write(axes, middle, 0.22, figure_text(name, 28), 10, ha="center", weight="bold")
     for row, name in enumerate(rows):
         first, *more = name.split("\n")
-        first, more = ending(first, _HEADING), [lettering(ending(line, _LINE)) for line in more]
+        first, more = ending(first, _HEADING), [figure_text(ending(line, _LINE)) for line in more]
         top = grid.tops[row] + TITLE
-        _write(axes, EDGE, top + 0.08, lettering(first), 9, weight="bold")
+        _write(axes, EDGE, top + 0.08, figure_text(first), 9, weight="bold")
         _write(axes, EDGE, top + 0.18, "\n".join(more), 7, color=FAINT, va="top")
         for column, cell in enumerate(cells[row]):
             place = grid.lefts[column], grid.tops[row]
@@ -158,7 +158,7 @@ def _cell(axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colour
     left, top = place
     wide, high = _frame_size(cell)
     times = thirds(len(cell.frames))
-    _write(axes, left, top + TITLE / 2, lettering(cell.title), 8.5)
+    _write(axes, left, top + TITLE / 2, figure_text(cell.title), 8.5)
     top += TITLE
     lines = list(cell.lines)
     if shows:
@@ -183,7 +183,7 @@ def _cell(axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colour
 def _said(strip: Strip, longest: int) -> str:
     """Returns a caption that fits below three frames; a long name keeps its end."""
     name = ending(strip.name, longest)
-    return "\n".join(filter(None, (lettering(name), lettering(strip.said))))
+    return "\n".join(filter(None, (figure_text(name), figure_text(strip.said))))
 
 
 def ending(name: str, longest: int) -> str:

@@ -17,7 +17,7 @@ from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.conv import conv3d, kaiming_normal
 
 Triple = tuple[int, int, int]
-FORMS = ("a", "b")
+WEIGHTINGS = ("a", "b")
 # Position of the kernel's two axes in a kernel over frames, rows and columns, for each view.
 VIEWS: tuple[Triple, ...] = ((1, 3, 3), (3, 1, 3), (3, 3, 1))
 # Initial values before the softmax: most weight is on height and width (the authors' code).
@@ -31,14 +31,14 @@ class CollaborativeConv(nn.Module):
       features: output channels O.
       kernel_size: must be 1, 3, 3.
       strides: strides along T, H, W, in all views.
-      form: `a` learns a weight for each channel and view, `b` computes them from the views' maxima,
-        clip by clip.
+      variant: `a` learns a weight for each channel and view, `b` computes them from the views'
+        maxima, clip by clip.
     """
 
     features: int
     kernel_size: Triple = (1, 3, 3)
     strides: Triple = (1, 1, 1)
-    form: str = "b"
+    variant: str = "b"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -56,7 +56,7 @@ class CollaborativeConv(nn.Module):
 
     def _scores(self, views: list[jax.Array]) -> jax.Array:
         """Returns the scores of the views, float32 `[B or 1, 3, O]`."""
-        if self.form == "a":
+        if self.variant == "a":
 
             def first(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
                 del key

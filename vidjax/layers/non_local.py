@@ -19,7 +19,7 @@ _WINDOW = (1, 2, 2)
 
 
 @dataclass(frozen=True)
-class Form:
+class Implementation:
     """What differs between public implementations.
 
     Attributes:
@@ -36,10 +36,10 @@ class Form:
     last_bias: bool = True
 
 
-FORMS: Mapping[str, Form] = {
-    "wang": Form(),
-    "mmaction2": Form("after", scaled=False, last_bias=False),
-    "cgnl": Form(None, bias=False, last_bias=False),
+IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    "wang": Implementation(),
+    "mmaction2": Implementation("after", scaled=False, last_bias=False),
+    "cgnl": Implementation(None, bias=False, last_bias=False),
 }
 SIMILARITIES = ("softmax", "dot")
 _inner_init = nn.initializers.normal(0.01)
@@ -49,20 +49,20 @@ class NonLocal(nn.Module):
     """Adds to each position its attention over frames, rows and columns (eq. 1 and 6).
 
     Attributes:
-      form: implementation: `wang` (Caffe2, PySlowFast), `mmaction2`, or `cgnl` (Yue et al.).
+      variant: implementation: `wang` (Caffe2, PySlowFast), `mmaction2`, or `cgnl` (Yue et al.).
       similarity: `softmax` of embedded products, or the `dot` product divided by the number of
         positions.
       zero_init: initialise the last norm's scale to zero, so that the block starts as the identity.
     """
 
-    form: str = "wang"
+    variant: str = "wang"
     similarity: str = "softmax"
     zero_init: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the same shape; similarities are float32."""
-        own, channels = FORMS[self.form], x.shape[-1]
+        own, channels = IMPLEMENTATIONS[self.variant], x.shape[-1]
         inner = max(1, channels // 2)
         conv = functools.partial(
             Conv, kernel_size=(1, 1, 1), use_bias=own.bias, kernel_init=_inner_init

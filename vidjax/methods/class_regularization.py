@@ -51,7 +51,7 @@ AFFECTION = (0.9, 0.8, 0.7, 0.6)
 # Both texts apply it after each stage: table 6.1 of the thesis, and "101 + 4" layers in table 1 of
 # the ICIP paper. Section 4 of that paper says "each bottleneck block", which is `after="block"`.
 # Only the thesis applies ReLU to mapped weights.
-FORMS: Mapping[str, Mapping[str, Any]] = {"thesis": {"relu": True}, "icip": {"relu": False}}
+VARIANTS: Mapping[str, Mapping[str, Any]] = {"thesis": {"relu": True}, "icip": {"relu": False}}
 
 
 class ClassRegularization(nn.Module):
@@ -232,14 +232,14 @@ def _chosen(
 
 
 _AFTER = one_of("stage", "block")
-_FORM = one_of(*FORMS)
+_VARIANT = one_of(*VARIANTS)
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """Inserts it after stages or blocks, with ReLU (thesis) or without (ICIP)."""
     values = option_settings("class_reg", value)
-    settings.check(values, {"form": _FORM, "after": _AFTER}, "class_reg ")
-    values = {**FORMS[values.pop("form", "thesis")], **values}
+    settings.check(values, {"variant": _VARIANT, "after": _AFTER}, "class_reg ")
+    values = {**VARIANTS[values.pop("variant", "thesis")], **values}
     after = values.pop("after", "stage")
     named = values.get("stages", places.stages)
     stages = pop_stages("class_reg", values, places)
@@ -258,7 +258,7 @@ def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
 
 
 _WHERE: Mapping[str, Setting] = {
-    "form": Setting("thesis", _FORM.text, "the text that determines the default of relu"),
+    "variant": Setting("thesis", _VARIANT.text, "the text that determines the default of relu"),
     "after": Setting(
         "stage",
         _AFTER.text,
@@ -273,7 +273,7 @@ _WHERE: Mapping[str, Setting] = {
     **STAGES,
 }
 _RELU = Setting(
-    True, SETTINGS["relu"].text, "whether ReLU is applied to mapped weights; off in the form icip"
+    True, SETTINGS["relu"].text, "whether ReLU is applied to mapped weights; off in icip"
 )
 OPTIONS = (
     Option(

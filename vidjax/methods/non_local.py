@@ -13,7 +13,7 @@ from typing import Any
 
 from vidjax.docstrings import settings_of
 from vidjax.layers.compact_non_local import CompactNonLocal
-from vidjax.layers.non_local import FORMS, SIMILARITIES, NonLocal
+from vidjax.layers.non_local import IMPLEMENTATIONS, SIMILARITIES, NonLocal
 from vidjax.settings import Kind, Setting, boolean, check, one_of, whole
 from vidjax.slots import (
     AllSlots,
@@ -27,7 +27,7 @@ from vidjax.slots import (
 
 SETTINGS: Mapping[str, Mapping[str, Kind]] = {
     "non_local": {
-        "form": one_of(*FORMS),
+        "variant": one_of(*IMPLEMENTATIONS),
         "similarity": one_of(*SIMILARITIES),
         "zero_init": boolean(),
     },

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from vidjax.layers.collaborative_conv import FORMS, CollaborativeConv
+from vidjax.layers.collaborative_conv import WEIGHTINGS, CollaborativeConv
 from vidjax.layers.pooling import max_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
@@ -29,7 +29,7 @@ _STARTS = {False: ((1, 7, 7), 1, 1), True: ((5, 7, 7), 2, 2)}
 def build(
     *,
     depths: tuple[int, ...],
-    form: str = "b",
+    variant: str = "b",
     long_clips: bool = False,
     width: int = 64,
     dropout: float = 0.5,
@@ -39,8 +39,8 @@ def build(
 
     Args:
       depths: blocks of each stage.
-      form: how views are weighted: `a` by parameters, `b` separately for each clip; `c2d` has only
-        the view of height and width, and is the authors' baseline.
+      variant: how views are weighted: `a` by parameters, `b` separately for each clip; `c2d` has
+        only the view of height and width, and is the authors' baseline.
       long_clips: whether the stem halves time twice, as for clips of 32 frames.
       width: channels of the stem and inside stage 1.
       dropout: dropout rate before the classifier.
@@ -56,7 +56,7 @@ def build(
         width=width,
         features=doubling(4 * width),
         strides=HALVING_SPACE,
-        vary=None if form == "c2d" else functools.partial(_vary, depths, form),
+        vary=None if variant == "c2d" else functools.partial(_vary, depths, variant),
         whole=lambda norm: {"transitions": (_halve_time, None, None, None)},
         dropout=dropout,
         **options,
@@ -64,7 +64,7 @@ def build(
 
 
 def _vary(
-    depths: tuple[int, ...], form: str, stage: int, index: int, inputs: int, factories: Factories
+    depths: tuple[int, ...], variant: str, stage: int, index: int, inputs: int, factories: Factories
 ) -> Mapping[str, Any]:
     """Gives every other block three views, from the second in stage 1, the first in 2 and 3.
 
@@ -73,7 +73,7 @@ def _vary(
     first = (1, 0, 0, int(depths[2] > 6))[stage]
     if index % 2 != first:
         return {}
-    conv = functools.partial(CollaborativeConv, form=form)
+    conv = functools.partial(CollaborativeConv, variant=variant)
     return {"factories": dataclasses.replace(factories, conv=conv)}
 
 
@@ -83,7 +83,7 @@ def _halve_time(x: Any) -> Any:
 
 _FAMILY = Family(
     build,
-    {**OPTIONS, "form": one_of(*FORMS, "c2d"), "long_clips": boolean()},
+    {**OPTIONS, "variant": one_of(*WEIGHTINGS, "c2d"), "long_clips": boolean()},
     {
         "clip": (8, 224, 224),
         "frame_stride": 8,

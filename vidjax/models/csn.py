@@ -23,25 +23,25 @@ from vidjax.models.stem import POOL, POOL_SPACE, Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Make
 
-FORMS: Mapping[str, Mapping[str, Any]] = {
+IMPLEMENTATIONS: Mapping[str, Mapping[str, Any]] = {
     "vmz": {"expansion": 4, "pool": POOL_SPACE, "norm_epsilon": 1e-3, "act": None},
     "pytorchvideo": {"expansion": 4, "pool": POOL_SPACE, "norm_epsilon": 1e-5, "act": None},
     "thesis": {"expansion": 1, "pool": POOL, "norm_epsilon": 1e-5, "act": nn.relu},
 }
 
 
-def build(*, preserved: bool, form: str = "vmz", width: int = 64, **options: Any) -> ResNet:
+def build(*, preserved: bool, variant: str = "vmz", width: int = 64, **options: Any) -> ResNet:
     """Builds a CSN.
 
     Args:
       preserved: ip-CSN instead of ir-CSN.
-      form: implementation: `vmz` (and MMAction2), `pytorchvideo` (another epsilon of the norms), or
-        `thesis` (bottleneck expansion 1, temporal pooling, and in ip-CSN an activation between the
-        1x1x1 and the channel-wise convolution, as in its public code).
+      variant: implementation: `vmz` (and MMAction2), `pytorchvideo` (another epsilon of the norms),
+        or `thesis` (bottleneck expansion 1, temporal pooling, and in ip-CSN an activation between
+        the 1x1x1 and the channel-wise convolution, as in its public code).
       width: channels of the stem and inside stage 1.
       **options: as in `make_resnet`.
     """
-    facts = FORMS[form]
+    facts = IMPLEMENTATIONS[variant]
 
     def parts(norm: Make) -> Mapping[str, Any]:
         mixed = functools.partial(InteractionPreserved, norm=norm, act=facts["act"])
@@ -64,7 +64,7 @@ def _stem(*, features: int, factories: Factories, name: str, pool: Any) -> Stem:
 
 _FAMILY = Family(
     build,
-    {**OPTIONS, "form": one_of(*FORMS)},
+    {**OPTIONS, "variant": one_of(*IMPLEMENTATIONS)},
     {
         "clip": (32, 224, 224),
         "frame_stride": 2,
@@ -77,7 +77,7 @@ _FAMILY = Family(
         "The 63.6 of table 4.2 is ip-CSN-101's at 32x224x224; ir-CSN-101 has fewer.",
     },
     defined_in=DEFINED_IN,
-    resolved={"norm_epsilon": FORMS["vmz"]["norm_epsilon"]},
+    resolved={"norm_epsilon": IMPLEMENTATIONS["vmz"]["norm_epsilon"]},
 )
 
 

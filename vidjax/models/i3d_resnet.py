@@ -1,7 +1,7 @@
 """I3D on ResNet-50, the base of non-local networks (Wang et al., CVPR 2018, section 4).
 
 Some bottlenecks convolve over three frames in their first convolution. The published 32-frame
-network halves time in its first convolution and in both max-pools after it; `form` selects the
+network halves time in its first convolution and in both max-pools after it; `variant` selects the
 stems of other implementations.
 """
 
@@ -42,7 +42,7 @@ class Start:
     padding: int
 
 
-FORMS: Mapping[str, Start] = {
+IMPLEMENTATIONS: Mapping[str, Start] = {
     "wang": Start(2, (2, 3, 3), 2, 0),
     "pyslowfast": Start(1, (1, 3, 3), 1, 1),
     "mmaction2": Start(2, (1, 3, 3), 2, 1),
@@ -50,17 +50,19 @@ FORMS: Mapping[str, Start] = {
 _HALVED: Triple = (2, 1, 1)
 
 
-def build(*, form: str = "wang", width: int = 64, dropout: float = 0.5, **options: Any) -> ResNet:
+def build(
+    *, variant: str = "wang", width: int = 64, dropout: float = 0.5, **options: Any
+) -> ResNet:
     """Builds an I3D ResNet-50.
 
     Args:
-      form: implementation of the stem: `wang` (divides time by 4, unpadded pools), `pyslowfast`
+      variant: implementation of the stem: `wang` (divides time by 4, unpadded pools), `pyslowfast`
         (keeps time, for 8 frames) or `mmaction2` (a first pool that skips every other frame).
       width: channels of the stem and inside stage 1.
       dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
     """
-    start = FORMS[form]
+    start = IMPLEMENTATIONS[variant]
     padding = (0, start.padding, start.padding)
     pool = (start.window, (start.pool_stride, 2, 2), padding)
     return make_resnet(
@@ -92,7 +94,7 @@ def _halve_time(x: Any) -> Any:
 
 _FAMILY = Family(
     build,
-    {**OPTIONS, "form": one_of(*FORMS)},
+    {**OPTIONS, "variant": one_of(*IMPLEMENTATIONS)},
     {
         "clip": (32, 224, 224),
         "frame_stride": 2,

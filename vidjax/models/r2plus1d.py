@@ -1,7 +1,7 @@
 """R(2+1)D: residual networks whose convolutions are factorised into space and time.
 
 Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018.
-Published implementations differ in stem, pooling and middle channels; `form` selects one. The
+Published implementations differ in stem, pooling and middle channels; `variant` selects one. The
 thesis' own backbones are `_e1`.
 """
 
@@ -23,7 +23,7 @@ from vidjax.models.stem import POOL, POOL_SPACE, Stem
 from vidjax.settings import boolean, one_of, optional
 from vidjax.slots.block import Make, Triple
 
-FORMS = ("tran", "torchvision", "hara", "pytorchvideo", "mmaction2", "thesis")
+IMPLEMENTATIONS = ("tran", "torchvision", "hara", "pytorchvideo", "mmaction2", "thesis")
 # Epsilon of projects whose networks come from VMZ.
 VMZ_EPSILON = 1e-3
 # MMAction2 uses PyTorch's default between the two parts of a convolution.
@@ -35,7 +35,7 @@ def build(
     *,
     depths: tuple[int, ...],
     block: str,
-    form: str = "tran",
+    variant: str = "tran",
     width: int = 64,
     expansion: int | None = None,
     stem_pool: bool = True,
@@ -46,29 +46,29 @@ def build(
     Args:
       depths: blocks of each stage.
       block: `basic` or `bottleneck`.
-      form: implementation: `tran` (VMZ), `torchvision` (the middle channels of a block follow from
-        its input), `hara`, `pytorchvideo` (time before space, as many middle channels as output
-        channels), `mmaction2` (epsilon 1e-5 between the parts of a convolution, and 1e-3 elsewhere
-        unless `norm_epsilon` is given), or `thesis` (bottleneck expansion 1).
+      variant: implementation: `tran` (VMZ), `torchvision` (the middle channels of a block follow
+        from its input), `hara`, `pytorchvideo` (time before space, as many middle channels as
+        output channels), `mmaction2` (epsilon 1e-5 between the parts of a convolution, and 1e-3
+        elsewhere unless `norm_epsilon` is given), or `thesis` (bottleneck expansion 1).
       width: channels of the stem and inside stage 1.
-      expansion: output width of a stage, as a multiple of its inner width; None is the form's.
-      stem_pool: whether a max-pool follows the stem, if the form has one; the thesis' code had none
-        before November 2020.
+      expansion: output width of a stage, as a multiple of its inner width; None is the variant's.
+      stem_pool: whether a max-pool follows the stem, if the variant has one; the thesis' code had
+        none before November 2020.
       **options: as in `make_resnet`.
     """
     deep = block == "bottleneck"
-    stem_kernel, stem_mid, pool = _stem(form, deep)
+    stem_kernel, stem_mid, pool = _stem(variant, deep)
     pool = pool if stem_pool else None
-    expansion = expansion or (4 if deep and form != "thesis" else 1)
-    epsilon = {"norm_epsilon": VMZ_EPSILON} if form in ("tran", "mmaction2") else {}
+    expansion = expansion or (4 if deep and variant != "thesis" else 1)
+    epsilon = {"norm_epsilon": VMZ_EPSILON} if variant in ("tran", "mmaction2") else {}
 
-    between = {"epsilon": BETWEEN_EPSILON} if form == "mmaction2" else {}
+    between = {"epsilon": BETWEEN_EPSILON} if variant == "mmaction2" else {}
     between = {} if "norm_epsilon" in options else between
 
     def parts(norm: Make) -> Mapping[str, Any]:
         norm = functools.partial(norm, **between)
-        conv = functools.partial(Conv2Plus1D, norm=norm, time_first=form == "pytorchvideo")
-        return {"conv": conv, "point": conv if form == "mmaction2" else Conv}
+        conv = functools.partial(Conv2Plus1D, norm=norm, time_first=variant == "pytorchvideo")
+        return {"conv": conv, "point": conv if variant == "mmaction2" else Conv}
 
     def stem(*, features: int, factories: Factories, name: str) -> Stem:
         conv = functools.partial(factories.conv, mid=stem_mid) if stem_mid else Conv
@@ -81,14 +81,14 @@ def build(
         depths=depths,
         width=width,
         features=doubling(width * expansion),
-        strides=PTV_STRIDES if form == "pytorchvideo" else HALVING,
+        strides=PTV_STRIDES if variant == "pytorchvideo" else HALVING,
         parts=parts,
-        vary=_vary(form, width),
+        vary=_vary(variant, width),
         **(epsilon | options),
     )
 
 
-def _stem(form: str, deep: bool) -> tuple[Triple, int, tuple[Triple, Triple] | None]:
+def _stem(variant: str, deep: bool) -> tuple[Triple, int, tuple[Triple, Triple] | None]:
     """Returns kernel, middle channels and max-pool of the stem."""
     return {
         "tran": ((3, 7, 7), 45, POOL_SPACE if deep else None),
@@ -97,21 +97,21 @@ def _stem(form: str, deep: bool) -> tuple[Triple, int, tuple[Triple, Triple] | N
         "hara": ((7, 7, 7), 110, POOL),
         "pytorchvideo": ((1, 7, 7), 0, None),
         "mmaction2": ((3, 7, 7), 83, POOL_SPACE),
-    }[form]
+    }[variant]
 
 
-def _vary(form: str, width: int) -> Vary | None:
-    """Sets the middle channels of a block's convolutions, if the form prescribes them."""
+def _vary(variant: str, width: int) -> Vary | None:
+    """Sets the middle channels of a block's convolutions, if the variant prescribes them."""
     choose: dict[str, Callable[[int, int], int]] = {
         "torchvision": mid_channels,
         "thesis": mid_channels,
         "pytorchvideo": lambda inputs, outputs: outputs,
     }
-    if form not in choose:
+    if variant not in choose:
         return None
 
     def vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
-        mid = choose[form](inputs, width * 2**stage)
+        mid = choose[variant](inputs, width * 2**stage)
         conv = functools.partial(factories.conv, mid=mid)
         return {"factories": dataclasses.replace(factories, conv=conv)}
 
@@ -137,20 +137,20 @@ _THESIS: dict[str, Any] = {
     "std": (1 / (0.0167 * 255),) * 3,
     "paper": "Stergiou: Modelling across time, PhD thesis, chapters 4 to 6 (baselines)",
     "notes": "Equal middle channels within a block, bottleneck expansion 1: the parameter counts "
-    "that the thesis prints, except for 38.8 in table 5.2, which no form has. No common input "
+    "that the thesis prints, except for 38.8 in table 5.2, which no variant has. No common input "
     "reproduces the printed operations. Class Regularization adds 491,520 parameters, where "
     "table 6.4 prints 0.9 M.",
 }
 _OPTIONS = {**OPTIONS, "stem_width": optional(WIDTH)}
 _TRAN = Family(
     build,
-    {**_OPTIONS, "form": one_of(*FORMS)},
+    {**_OPTIONS, "variant": one_of(*IMPLEMENTATIONS)},
     _VMZ,
     defined_in=DEFINED_IN,
     resolved={"norm_epsilon": VMZ_EPSILON},
 )
 E1 = Family(
-    functools.partial(build, form="thesis"),
+    functools.partial(build, variant="thesis"),
     {**_OPTIONS, "expansion": optional(EXPANSION), "stem_pool": boolean()},
     _THESIS,
     defined_in=DEFINED_IN,

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from vidjax import methods, plugins
 from vidjax.models.cards import Variant
 from vidjax.models.model_list import variant
+from vidjax.models.renamed_options import has_old_names, with_new_settings
 from vidjax.settings import Kind, check, whole
 from vidjax.slots import AllSlots, Guesses, Option, Places, Reading, Slots, as_tuples
 from vidjax.untrusted_names import nearest
@@ -67,6 +68,7 @@ def create_model(
       >>> model.apply(variables, clip, train=False).shape
       (1, 5)
     """
+    options = current_options(name, options)
     check_options(name, options)
     check({"num_classes": num_classes, "dtype": dtype}, ALL)
     network = variant(name)
@@ -83,6 +85,19 @@ def create_model(
     return network.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
 
 
+def current_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Replaces old names of a network's options, and of its methods' settings, by new ones.
+
+    Raises:
+      ValueError: the network is unknown, or an option has both its old and its new name.
+    """
+    if not has_old_names(options):
+        return dict(options)
+    network = variant(name)
+    settings = {key: method.settings for key, method in methods_of(network).items()}
+    return with_new_settings(options, network.options, settings)
+
+
 def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Refuses unknown options of a network, and disallowed values of its own options.
 
@@ -93,7 +108,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     Raises:
       ValueError: the name or an option is unknown, or a value is not allowed.
     """
-    network = variant(name)
+    network, options = variant(name), current_options(name, options)
     _check_names(network, options)
     check(options, network.options)
 
@@ -181,5 +196,5 @@ def guesses(name: str, options: Mapping[str, Any]) -> Guesses | None:
 
 def _methods_on(name: str, options: Mapping[str, Any]) -> list[Option]:
     network = variant(name)
-    options = {**network.defaults, **options}
+    options = {**network.defaults, **current_options(name, options)}
     return [own for key, own in methods_of(network).items() if options.get(key) is not None]

@@ -1,7 +1,7 @@
 """S3D and S3D-G: Inception v1 with convolutions over space, then time (Xie et al., ECCV 2018).
 
 S3D-G gates channels by their means. Public implementations differ in padding, norms and gates;
-`form` selects one. None has the number of parameters that the paper prints.
+`variant` selects one. None has the number of parameters that the paper prints.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def ceiling_pool(x: jax.Array, window: Triple, strides: Triple) -> jax.Array:
 
 
 @dataclass(frozen=True)
-class Form:
+class Implementation:
     """What differs between public implementations.
 
     Attributes:
@@ -62,10 +62,10 @@ class Form:
     windows: bool = True
 
 
-FORMS: Mapping[str, Form] = {
-    "torchvision": Form(1e-3, 0.999, symmetric_pool),
-    "slim": Form(1e-3, 0.999, same_pool, "SAME", gate_bias=False),
-    "mil_nce": Form(1e-5, 0.9, ceiling_pool, windows=False),
+IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    "torchvision": Implementation(1e-3, 0.999, symmetric_pool),
+    "slim": Implementation(1e-3, 0.999, same_pool, "SAME", gate_bias=False),
+    "mil_nce": Implementation(1e-5, 0.9, ceiling_pool, windows=False),
 }
 
 
@@ -104,7 +104,7 @@ def _conv(features: int, kernel_size: Triple, **more: Any) -> nn.Module:
 
 def build(
     *,
-    form: str = "torchvision",
+    variant: str = "torchvision",
     gated: bool = False,
     space_to_depth: bool = False,
     norm_epsilon: float | None = None,
@@ -114,17 +114,17 @@ def build(
     """Builds an S3D.
 
     Args:
-      form: implementation: `torchvision` (equal padding on both sides), `slim` (the original in
+      variant: implementation: `torchvision` (equal padding on both sides), `slim` (the original in
         TensorFlow: SAME padding, gates without bias) or `mil_nce` (PyTorch's norms, the mean of all
         frames).
       gated: whether to gate the stem and each branch, and not to factorise the first convolution.
       space_to_depth: whether the first convolution is over cubes of 2x2x2 pixels (MIL-NCE's
         released networks).
-      norm_epsilon: epsilon of the norms; None is the form's.
+      norm_epsilon: epsilon of the norms; None is the variant's.
       norm_group_size: clips that share batch statistics; None is the whole batch.
       **options: as in `Inception`.
     """
-    own = FORMS[form]
+    own = IMPLEMENTATIONS[variant]
     norm = functools.partial(
         BatchNorm,
         momentum=own.momentum,
@@ -150,7 +150,7 @@ _PAPER = (
     "Trade-offs in Video Classification, ECCV 2018"
 )
 _FACTS = {"clip": (64, 224, 224), "frame_stride": 1, "paper": _PAPER}
-_COMMON = {**FAMILY_OPTIONS, "form": one_of(*FORMS)}
+_COMMON = {**FAMILY_OPTIONS, "variant": one_of(*IMPLEMENTATIONS)}
 _PLAIN = Family(
     build,
     _COMMON,
@@ -165,7 +165,7 @@ _PLAIN = Family(
     methods=("class_reg",),
     stages=(2, 3, 4),
     defined_in=(Inception,),
-    resolved={"norm_epsilon": FORMS["torchvision"].epsilon},
+    resolved={"norm_epsilon": IMPLEMENTATIONS["torchvision"].epsilon},
 )
 _GATED = Family(
     functools.partial(build, gated=True),
@@ -182,10 +182,10 @@ _GATED = Family(
     methods=("class_reg",),
     stages=(2, 3, 4),
     defined_in=(Inception,),
-    resolved={"form": "mil_nce", "norm_epsilon": FORMS["mil_nce"].epsilon},
+    resolved={"variant": "mil_nce", "norm_epsilon": IMPLEMENTATIONS["mil_nce"].epsilon},
 )
 
 VARIANTS = (
     _PLAIN.variant("s3d", {"dropout": 0.2}, 8_320_048, 71_913_857_024, "RMS 3"),
-    _GATED.variant("s3dg", {"dropout": 0.2, "form": "mil_nce"}, 9_535_072, 64_182_352_640),
+    _GATED.variant("s3dg", {"dropout": 0.2, "variant": "mil_nce"}, 9_535_072, 64_182_352_640),
 )

@@ -28,7 +28,7 @@ from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Make, Slots
 
-FORMS = ("pytorchvideo", "mmaction2")
+IMPLEMENTATIONS = ("pytorchvideo", "mmaction2")
 BETA = 8
 
 
@@ -44,7 +44,7 @@ class SlowFast(nn.Module):
       stems: stems of the slow and the fast pathway.
       lateral: factory of the lateral connections.
       head_width: number of features that the classifier takes.
-      form: `pytorchvideo`, or `mmaction2`, which takes every alpha-th frame for the slow pathway
+      variant: `pytorchvideo`, or `mmaction2`, which takes every alpha-th frame for the slow pathway
         and puts the fast features first before the classifier.
       dropout, scan, remat, dtype, slots: as in `ResNet`; both pathways share the slots.
     """
@@ -56,7 +56,7 @@ class SlowFast(nn.Module):
     stems: tuple[Make, Make]
     lateral: Make
     head_width: int
-    form: str = "pytorchvideo"
+    variant: str = "pytorchvideo"
     dropout: float = 0.5
     scan: bool = False
     remat: tuple[int, ...] = ()
@@ -83,7 +83,7 @@ class SlowFast(nn.Module):
             fast = self._stage(self.fast, number, "fast")(fast, classifier, train=train)
             self._sow(f"stage{number}", slow, fast)
         pooled = [global_avg_pool(slow), global_avg_pool(fast)]
-        features = jnp.concatenate(pooled[:: -1 if self.form == "mmaction2" else 1], axis=-1)
+        features = jnp.concatenate(pooled[:: -1 if self.variant == "mmaction2" else 1], axis=-1)
         return classify(self, head, features, self.dropout, train=train)
 
     def _slow_frames(self, clip: jax.Array) -> np.ndarray:
@@ -92,7 +92,7 @@ class SlowFast(nn.Module):
             raise ValueError(
                 f"T = {length} is not a multiple of {self.alpha}, the ratio of fast to slow frames"
             )
-        if self.form == "mmaction2":
+        if self.variant == "mmaction2":
             return np.arange(0, length, self.alpha)
         # PyTorchVideo spreads them over the whole clip.
         return np.linspace(0, length - 1, length // self.alpha).astype(int)
@@ -114,7 +114,7 @@ def build(
     alpha: int,
     lateral_kernel: int,
     temporal_blocks: int | None = None,
-    form: str = "pytorchvideo",
+    variant: str = "pytorchvideo",
     width: int = 64,
     **options: Any,
 ) -> SlowFast:
@@ -126,7 +126,7 @@ def build(
       lateral_kernel: temporal kernel size of the lateral connections; MMAction2's 101-layer network
         for 8 frames has 7.
       temporal_blocks: blocks of stage 3 with convolutions over time; None is all.
-      form: `pytorchvideo`, or `mmaction2` (lateral connections without norm and activation).
+      variant: `pytorchvideo`, or `mmaction2` (lateral connections without norm and activation).
       width: channels of the slow stem; the fast stem has an eighth.
       **options: as in `make_resnet`.
     """
@@ -141,7 +141,7 @@ def build(
         return pathway(depths, width, temporal, factories, **fields)
 
     last = last_stage(depths)
-    connection_norm = None if form == "mmaction2" else norm
+    connection_norm = None if variant == "mmaction2" else norm
     stem = functools.partial(Stem, factories=factories, pool=POOL_SPACE)
     return SlowFast(
         alpha=alpha,
@@ -154,7 +154,7 @@ def build(
         lateral=functools.partial(Lateral, alpha, lateral_kernel, connection_norm),
         # The lateral connection after the last block widens the slow pathway.
         head_width=(BETA + 1 + 2 * (3 - last)) * 4 * 2**last * width // BETA,
-        form=form,
+        variant=variant,
         remat=check_remat(options.pop("remat", ()), depths),
         **options,
     )
@@ -162,7 +162,12 @@ def build(
 
 _FAMILY = Family(
     build,
-    {**OPTIONS, "width": multiple(BETA), "form": one_of(*FORMS), "lateral_kernel": ODD},
+    {
+        **OPTIONS,
+        "width": multiple(BETA),
+        "variant": one_of(*IMPLEMENTATIONS),
+        "lateral_kernel": ODD,
+    },
     {
         "clip": (32, 224, 224),
         "frame_stride": 2,
@@ -170,7 +175,7 @@ _FAMILY = Family(
         "std": (0.225, 0.225, 0.225),
         "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
         "notes": "The clip holds the fast pathway's frames. Printed operations are at 256x256; "
-        "34.4 belongs to slowfast_50_4x16, and no form has its printed 39.8; 65.7 beside SF-101 "
+        "34.4 belongs to slowfast_50_4x16, and no variant has its printed 39.8; 65.7 beside SF-101 "
         "belongs to slowfast_50. The published training starts with zero branches (zero_init).",
     },
     defined_in=(SlowFast, *DEFINED_IN),

@@ -26,7 +26,7 @@ from vidjax.models.shared_options import OPTIONS, WIDTH
 from vidjax.settings import one_of, optional
 from vidjax.slots.block import Make
 
-FORMS = {"pytorchvideo": "bare_projection", "mmaction2": "projection"}
+IMPLEMENTATIONS = {"pytorchvideo": "bare_projection", "mmaction2": "projection"}
 
 
 def round_width(width: float, least: int = 8) -> int:
@@ -79,7 +79,7 @@ def build(
     *,
     depths: tuple[int, ...],
     widths: tuple[int, ...],
-    form: str = "pytorchvideo",
+    variant: str = "pytorchvideo",
     width: int | None = None,
     neck: int = 2048,
     dropout: float = 0.5,
@@ -90,19 +90,20 @@ def build(
     Args:
       depths: blocks of each stage.
       widths: output channels of each stage, as published; the stem has the first.
-      form: `pytorchvideo`, or `mmaction2`, which also has a norm in the first shortcut of stage 1.
+      variant: `pytorchvideo`, or `mmaction2`, which also has a norm in the first shortcut of
+        stage 1.
       width: channels of the stem; other widths scale with it. None is as published.
       neck: number of features that the classifier takes.
       dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
 
     Raises:
-      ValueError: the form has no effect, because a shortcut is given.
+      ValueError: the variant has no effect, because a shortcut is given.
     """
-    if form != "pytorchvideo" and "shortcut" in options:
+    if variant != "pytorchvideo" and "shortcut" in options:
         raise ValueError(
-            f"form = {form!r} has no effect, because shortcut = {options['shortcut']!r}: X3D's "
-            "forms differ only in the shortcut"
+            f"variant = {variant!r} has no effect, because shortcut = {options['shortcut']!r}: "
+            "X3D's variants differ only in the shortcut"
         )
     if width is not None:
         widths = tuple(width * value // widths[0] for value in widths)
@@ -132,13 +133,13 @@ def build(
         whole=make_neck,
         vary=vary,
         dropout=dropout,
-        **({"shortcut": FORMS[form]} | options),
+        **({"shortcut": IMPLEMENTATIONS[variant]} | options),
     )
 
 
 _FAMILY = Family(
     build,
-    {**OPTIONS, "width": optional(WIDTH), "form": one_of(*FORMS), "neck": WIDTH},
+    {**OPTIONS, "width": optional(WIDTH), "variant": one_of(*IMPLEMENTATIONS), "neck": WIDTH},
     {
         "mean": (0.45, 0.45, 0.45),
         "std": (0.225, 0.225, 0.225),
@@ -149,7 +150,7 @@ _FAMILY = Family(
         "counted; the printed parameters of XL leave out the norms'.",
     },
     defined_in=DEFINED_IN,
-    resolved={"shortcut": FORMS["pytorchvideo"]},
+    resolved={"shortcut": IMPLEMENTATIONS["pytorchvideo"]},
 )
 _SMALL = {"depths": (3, 5, 11, 7), "widths": (24, 48, 96, 192)}
 _LARGE = {"depths": (5, 10, 25, 15), "widths": (24, 48, 96, 192)}

@@ -13,6 +13,7 @@ from typing import Any
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.docstrings import meanings
+from vidjax.models.renamed_options import has_old_names
 from vidjax.run.conflicting_settings import check_conflicts
 from vidjax.run.defaults import defaults
 from vidjax.run.setting_groups import (
@@ -87,7 +88,21 @@ def from_mapping(mapping: Mapping[str, Any]) -> Config:
       ConfigError: a key is unknown (the error names the nearest known one), or a value is not
         allowed (`vidjax.run.setting_ranges`).
     """
-    return _build(Config, mapping, "config", defaults().to_dict())
+    config: Config = _build(Config, mapping, "config", defaults().to_dict())
+    return _with_new_options(config) if has_old_names(config.model.options) else config
+
+
+def _with_new_options(config: Config) -> Config:
+    """Replaces old names of the network's options; an unknown network is refused elsewhere."""
+    # Rarely needed, and it imports all networks.
+    from vidjax.models.model_list import variants
+    from vidjax.models.registry import current_options
+
+    model = config.model
+    if model.name not in variants():
+        return config
+    options = current_options(model.name, model.options)
+    return dataclasses.replace(config, model=dataclasses.replace(model, options=options))
 
 
 def check_path(path: str) -> None:

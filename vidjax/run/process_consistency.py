@@ -52,7 +52,7 @@ def agree(config: Config, folders: Mapping[str, Path], **more: Any) -> None:
     facts = {name: settings[name] for name in settings if name not in _OWN} | more
     table = given_table()
     facts |= {
-        "the start of the job": process_messages.company().token,
+        "the start of the job": process_messages.process_group().token,
         "the code of vidjax": code_digest.digest()[:12],
         "the version of Python": platform.python_version(),
         "the table of convolutions": table and table["sha256"][:12],
@@ -102,7 +102,7 @@ def compare(what: str, facts: Mapping[str, Any]) -> None:
     if process_messages.alone():
         return
     text = json.dumps(facts, sort_keys=True, default=str)
-    here = process_messages.company()
+    here = process_messages.process_group()
 
     def judge(key: str, sums: dict[int, str]) -> str:
         kinds: dict[str, list[int]] = {}
@@ -110,7 +110,7 @@ def compare(what: str, facts: Mapping[str, Any]) -> None:
             kinds.setdefault(sums[process], []).append(process)
         return _differences([(kind, _facts_of(what, kind[0])) for kind in kinds.values()][:_MOST])
 
-    process_messages.tell(f"facts to {what}/{here.index}", text)
+    process_messages.set_text(f"facts to {what}/{here.index}", text)
     differences = process_messages.exchange(what, hashlib.sha256(text.encode()).hexdigest(), judge)
     if differences:
         raise ConfigError(
@@ -120,7 +120,7 @@ def compare(what: str, facts: Mapping[str, Any]) -> None:
 
 
 def _facts_of(what: str, process: int) -> dict[str, Any]:
-    text = process_messages.told(f"facts to {what}/{process}")
+    text = process_messages.get_text(f"facts to {what}/{process}")
     return records.parsed(text or "{}", dict[str, Any])
 
 

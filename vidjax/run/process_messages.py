@@ -27,10 +27,10 @@ T = TypeVar("T")
 # Exit code of a process that lost the others: "service unavailable" in sysexits.h.
 EXIT_CODE = 69
 # Default number of seconds that processes wait for one another.
-PATIENCE = 300
+TIMEOUT = 300
 # Seconds between two reads of a key, at first and at most.
 _SOON, _SELDOM = 0.02, 0.5
-_FAILED, _TURNS = "failed/", collections.Counter[str]()
+_FAILED, _USES = "failed/", collections.Counter[str]()
 
 
 class AbsentError(RuntimeError):
@@ -38,19 +38,19 @@ class AbsentError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Company:
+class ProcessGroup:
     """The processes of a job, and which of them this one is.
 
     Attributes:
       count: number of processes.
       index: index of this process, from 0.
-      patience: seconds that the processes wait for one another.
+      timeout: seconds that the processes wait for one another.
       token: drawn by process 0 for this start of the job; empty if a launcher joins the processes.
     """
 
     count: int = 1
     index: int = 0
-    patience: int = PATIENCE
+    timeout: int = TIMEOUT
     token: str = ""
 
 
@@ -61,41 +61,41 @@ class _Failure(msgspec.Struct):
     text: str
 
 
-_company: Company | None = None
+_group: ProcessGroup | None = None
 
 
-def enter(company: Company) -> None:
+def set_process_group(group: ProcessGroup) -> None:
     """Sets the job that this process belongs to."""
-    global _company
-    _company = company
+    global _group
+    _group = group
 
 
-def company() -> Company:
+def process_group() -> ProcessGroup:
     """Returns the job of this process, even if something else has joined the processes."""
-    if _company is not None:
-        return _company
+    if _group is not None:
+        return _group
     if not jax.distributed.is_initialized():
-        return Company()
-    return Company(jax.process_count(), jax.process_index())
+        return ProcessGroup()
+    return ProcessGroup(jax.process_count(), jax.process_index())
 
 
 def alone() -> bool:
     """Whether this process is the only one of its job."""
-    return company().count == 1
+    return process_group().count == 1
 
 
-def turn(what: str) -> str:
+def next_key(what: str) -> str:
     """Returns a key for this use of a name: uses of the same name are numbered from the first."""
-    _TURNS[what] += 1
-    return f"{what}/{_TURNS[what]}"
+    _USES[what] += 1
+    return f"{what}/{_USES[what]}"
 
 
-def tell(key: str, text: str) -> None:
+def set_text(key: str, text: str) -> None:
     """Sets the text under a key, and replaces an earlier one."""
     ocp.multihost.get_jax_distributed_client().key_value_set(key, text, allow_overwrite=True)
 
 
-def told(key: str) -> str | None:
+def get_text(key: str) -> str | None:
     """Returns the text under a key, or None."""
     try:
         return str(ocp.multihost.get_jax_distributed_client().key_value_try_get(key))
@@ -105,7 +105,7 @@ def told(key: str) -> str | None:
         raise
 
 
-def told_below(prefix: str) -> dict[int, str]:
+def get_texts(prefix: str) -> dict[int, str]:
     """Returns the texts under `prefix`, which ends with a slash, by process."""
     found = ocp.multihost.get_jax_distributed_client().key_value_dir_get(prefix)
     return {int(key.rpartition("/")[2]): text for key, text in found}
@@ -152,7 +152,7 @@ def exchange(
       what: fixed name of the exchange, used in errors.
       mine: text of this process; short, since process 0 reads all of them.
       judge: called in process 0 with the key and the texts by process; returns the answer.
-      seconds: time to wait for the others; None is the job's `patience`.
+      seconds: time to wait for the others; None is the job's `timeout`.
       heed: as in `wait`.
 
     Returns:
@@ -162,27 +162,27 @@ def exchange(
       AbsentError: processes are missing; names them.
       ValueError, OSError: as in `wait`.
     """
-    here, key = company(), turn(what)
-    limit = here.patience if seconds is None else seconds
-    tell(f"{key}/said/{here.index}", mine)
+    here, key = process_group(), next_key(what)
+    limit = here.timeout if seconds is None else seconds
+    set_text(f"{key}/said/{here.index}", mine)
     if here.index:
         return wait(
-            lambda: told(f"{key}/answer"),
+            lambda: get_text(f"{key}/answer"),
             limit,
             lambda: f"process 0 did not come to {what} within {limit:g} s",
             heed=heed,
         )
 
     def all_said() -> dict[int, str] | None:
-        said = told_below(f"{key}/said/")
+        said = get_texts(f"{key}/said/")
         return said if len(said) == here.count else None
 
     def missing() -> str:
-        absent = sorted(set(range(here.count)) - told_below(f"{key}/said/").keys())
+        absent = sorted(set(range(here.count)) - get_texts(f"{key}/said/").keys())
         return f"{in_words(absent)} did not come to {what} within {limit:g} s"
 
     answer = judge(key, wait(all_said, limit, missing, heed=heed))
-    tell(f"{key}/answer", answer)
+    set_text(f"{key}/answer", answer)
     return answer
 
 
@@ -193,11 +193,11 @@ def fail(error: Exception, doing: str = "") -> None:
       error: the error of this process.
       doing: what it could not do, put before the error.
     """
-    index = company().index
-    if told(f"{_FAILED}{index}") is None:
+    index = process_group().index
+    if get_text(f"{_FAILED}{index}") is None:
         subject = f"process {index} {doing}" if doing else f"process {index}"
         failure = _Failure(_code(error), f"{subject}: {error}")
-        tell(f"{_FAILED}{index}", msgspec.json.encode(failure).decode())
+        set_text(f"{_FAILED}{index}", msgspec.json.encode(failure).decode())
 
 
 def _raise_failure(text: str) -> NoReturn:
@@ -220,8 +220,8 @@ def in_words(processes: list[int]) -> str:
 
 
 def _heed_failures() -> None:
-    failed = told_below(_FAILED)
-    failed.pop(company().index, None)
+    failed = get_texts(_FAILED)
+    failed.pop(process_group().index, None)
     if failed:
         _raise_failure(failed[min(failed)])
 

@@ -23,7 +23,7 @@ from jax.experimental import multihost_utils
 from vidjax import watchdog
 from vidjax.run import process_messages, rendezvous
 from vidjax.run.process_messages import EXIT_CODE as EXIT_CODE
-from vidjax.run.process_messages import PATIENCE, AbsentError, Company
+from vidjax.run.process_messages import TIMEOUT, AbsentError, ProcessGroup
 from vidjax.run.rendezvous import Address
 from vidjax.run.typed_values import ConfigError
 from vidjax.terminal import complain
@@ -54,7 +54,7 @@ class Job:
     process_id: int | None = None
     distributed: bool | None = None
     heartbeat_timeout: int = 100
-    join_timeout: int = PATIENCE
+    join_timeout: int = TIMEOUT
     bind_address: str | None = None
 
     def join(self) -> None:
@@ -98,7 +98,7 @@ class Job:
             raise ConfigError(f"--process_id={index} is not below --num_processes={count}")
         # A launcher's own choice of devices would give each process a single one.
         self._initialize("deactivate", listens)
-        process_messages.enter(Company(count, index, self.join_timeout, token))
+        process_messages.set_process_group(ProcessGroup(count, index, self.join_timeout, token))
 
     def _listens(self) -> str | None:
         """The address where process 0 listens, as the command line states it."""
@@ -124,7 +124,9 @@ class Job:
                     "--nodistributed"
                 ) from None
             return
-        process_messages.enter(Company(jax.process_count(), jax.process_index(), self.join_timeout))
+        process_messages.set_process_group(
+            ProcessGroup(jax.process_count(), jax.process_index(), self.join_timeout)
+        )
 
     def _initialize(self, detection: str | None, listens: str | None) -> None:
         before = signal.getsignal(signal.SIGTERM)
@@ -177,16 +179,16 @@ def launcher() -> str | None:
 
 def is_first() -> bool:
     """Whether this process writes what people read."""
-    return process_messages.company().index == 0
+    return process_messages.process_group().index == 0
 
 
 def first_says(value: bool) -> bool:
     """Returns the value of process 0 in every process."""
     if process_messages.alone():
         return value
-    key = process_messages.turn("what process 0 says")
+    key = process_messages.next_key("what process 0 says")
     if is_first():
-        process_messages.tell(key, str(value))
+        process_messages.set_text(key, str(value))
     return _from_first(key, SOME_TIME) == "True"
 
 
@@ -205,14 +207,14 @@ def after_first(work: Callable[[], T], what: str, seconds: float = SOME_TIME) ->
     """
     if process_messages.alone():
         return work()
-    key = process_messages.turn(what)
+    key = process_messages.next_key(what)
     if is_first():
         try:
             result = work()
         except Exception as error:
             process_messages.fail(error, f"could not do its part: {what}")
             raise
-        process_messages.tell(key, "done")
+        process_messages.set_text(key, "done")
         return result
     # Process 0 has its own watchdog.
     with watchdog.paused():
@@ -253,7 +255,7 @@ def shake_hands() -> None:
     A transport gives up on a process whose first message is half a minute late.
     """
     if not process_messages.alone():
-        meet("the first messages", process_messages.company().patience)
+        meet("the first messages", process_messages.process_group().timeout)
         multihost_utils.process_allgather(np.zeros(()))
 
 
@@ -261,4 +263,4 @@ def _from_first(key: str, seconds: float) -> str:
     """Reads the text that process 0 sets under a key."""
     what = key.rpartition("/")[0]
     late = f"process 0 has not finished {what} within {seconds:g} s"
-    return process_messages.wait(lambda: process_messages.told(key), seconds, lambda: late)
+    return process_messages.wait(lambda: process_messages.get_text(key), seconds, lambda: late)

@@ -43,11 +43,11 @@ def marked(folder: Path) -> Iterator[str]:
     Args:
       folder: it need not exist.
     """
-    key = process_messages.turn("one folder")
-    if process_messages.company().index:
+    key = process_messages.next_key("one folder")
+    if process_messages.process_group().index:
         text = process_messages.wait(
-            lambda: process_messages.told(key),
-            process_messages.company().patience,
+            lambda: process_messages.get_text(key),
+            process_messages.process_group().timeout,
             lambda: "process 0 did not say which folder it means",
         )
         mark = records.parsed(text, _Mark)
@@ -57,7 +57,7 @@ def marked(folder: Path) -> Iterator[str]:
         yield mark.folder if _is_there(folder, mark) else f"another folder, {_in_words(folder)}"
         return
     if is_url(folder):
-        process_messages.tell(key, msgspec.json.encode(_Mark(str(folder))).decode())
+        process_messages.set_text(key, msgspec.json.encode(_Mark(str(folder))).decode())
         yield str(folder)
         return
     place = folder.resolve()
@@ -68,7 +68,7 @@ def marked(folder: Path) -> Iterator[str]:
     try:
         with new(place / mark.file):
             pass
-        process_messages.tell(key, msgspec.json.encode(mark).decode())
+        process_messages.set_text(key, msgspec.json.encode(mark).decode())
         yield mark.folder
     finally:
         (place / mark.file).unlink(missing_ok=True)
@@ -85,7 +85,7 @@ def _is_there(folder: Path, mark: _Mark) -> bool:
     with contextlib.suppress(process_messages.AbsentError):
         process_messages.wait(
             lambda: (place / mark.file).exists() or None,
-            min(_SHOWN_WITHIN, process_messages.company().patience),
+            min(_SHOWN_WITHIN, process_messages.process_group().timeout),
             lambda: "not there",
         )
         return True

@@ -26,12 +26,12 @@ from vidjax.trained.feature_files.unfinished import Row, Skipped, Unfinished, ma
 from vidjax.trained.features import EMBEDDING
 from vidjax.trained.trained_network import Trained
 from vidjax.trained.video_clips import ClipSampler, EndOfVideo, Event, SampledClip
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 # Limits: windows are at most a day apart, and clips at most as many as `eval.clips` allows.
 _TABLE = {
     "clips": whole(1, 65_536),
-    "every": optional(number(above=0, most=86_400)),
+    "window_stride": optional(number(above=0, most=86_400)),
     "dtype": one_of(*DTYPES),
 }
 
@@ -45,7 +45,8 @@ class Extraction:
       clips: clips spread evenly over each video.
       crops: crops per clip; features are averaged over them.
       average: one row per video, the mean over its clips, instead of a row per clip.
-      every: slide windows over the video instead, one every so many seconds, with a row each.
+      window_stride: slide windows over the video instead, one every so many seconds, with a row
+        each.
       dtype: dtype in the file, `float16` or `float32`.
       batch_size: clips per batch.
       threads: videos decoded at the same time.
@@ -58,7 +59,7 @@ class Extraction:
     clips: int = 1
     crops: int = 1
     average: bool = True
-    every: float | None = None
+    window_stride: float | None = None
     dtype: str = "float32"
     batch_size: int = 1
     threads: int = 2
@@ -68,9 +69,9 @@ class Extraction:
 
     def facts(self) -> dict[str, Any]:
         """The settings that determine the rows, of JSON types."""
-        names = ("layer", "clips", "crops", "average", "every", "dtype")
+        names = ("layer", "clips", "crops", "average", "window_stride", "dtype")
         facts = {name: getattr(self, name) for name in names}
-        return {**facts, "clips": 0, "average": False} if self.every else facts
+        return {**facts, "clips": 0, "average": False} if self.window_stride else facts
 
 
 def extract(
@@ -106,7 +107,7 @@ def extract(
         watch = _Watch(progress, rows.position.video, len(manifest.entries))
         for event in _rows(trained, manifest, how, rows):
             if isinstance(event, EndOfVideo):
-                name = told(manifest.entries[event.video].path)
+                name = printable(manifest.entries[event.video].path)
                 rows.end_video(Skipped(name, event.error) if event.error else None)
                 watch.ended(event.video + 1)
             else:
@@ -121,13 +122,13 @@ def _rows(
     trained: Trained, manifest: Manifest, how: Extraction, done: Unfinished
 ) -> Iterator[Row | EndOfVideo]:
     """Yields the rows that are still missing, and the end of each video."""
-    at, clips = done.position, 0 if how.every else how.clips
-    looking = ClipSampler(trained.preprocessing, clips, how.crops, how.every, how.threads)
+    at, clips = done.position, 0 if how.window_stride else how.clips
+    looking = ClipSampler(trained.preprocessing, clips, how.crops, how.window_stride, how.threads)
     events = _behind(looking.all(manifest, at.video), at.video, at.rows)
     left = (len(manifest.entries) - at.video) * max(1, clips)
-    size = how.batch_size if how.every else max(1, min(how.batch_size, left))
+    size = how.batch_size if how.window_stride else max(1, min(how.batch_size, left))
     # An average needs the whole video, so rows of a part are not kept.
-    averages = how.average and not how.every
+    averages = how.average and not how.window_stride
     taken = in_batches(functools.partial(trained.features, layer=how.layer), events, size)
     for event, vector in _averaged(taken) if averages else taken:
         if isinstance(event, EndOfVideo):
@@ -162,11 +163,11 @@ def _row(entry: Entry, look: SampledClip, vector: np.ndarray, dtype: str) -> Row
     kept = vector.astype(dtype)
     if not np.isfinite(kept).all():
         raise ValueError(
-            f"features of {told(entry.path)} are not finite in {dtype}: use --dtype=float32 or "
-            "other weights"
+            f"features of {printable(entry.path)} are not finite in {dtype}: use --dtype=float32 "
+            "or other weights"
         )
     start, end = look.window.start, look.window.end
-    texts = told(entry.path), entry.label, entry.split, entry.group
+    texts = printable(entry.path), entry.label, entry.split, entry.group
     return Row(kept, *texts, start, end, look.clip)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import vidjax.trained.sources
 from vidjax.trained.trained_network import Trained
 from vidjax.trained.weights_name import WeightsError, WeightsName
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 HELP = (
     "a run's directory, a folder of vidjax convert, NETWORK:FILE for a PyTorch file, or "
@@ -34,7 +34,7 @@ def open_weights(text: str, options: Mapping[str, Any] | None = None) -> Trained
     for find in _finders():
         if (found := find(wanted)) is not None:
             return found
-    raise WeightsError(f"{told(text)} names no weights. Name {HELP}")
+    raise WeightsError(f"{printable(text)} names no weights. Name {HELP}")
 
 
 @functools.cache

@@ -75,7 +75,7 @@ def predict_windows(
     trained: Trained,
     video: Path,
     *,
-    every: float | None = None,
+    window_stride: float | None = None,
     start: float | None = None,
     end: float | None = None,
     batch_size: int = _BATCH,
@@ -87,8 +87,8 @@ def predict_windows(
     Args:
       trained: the network.
       video: a file.
-      every: seconds from the start of a window to the start of the next; None makes windows
-        adjacent. The last window is moved back, so that it ends with the video.
+      window_stride: seconds from the start of a window to the start of the next; None makes
+        windows adjacent. The last window is moved back, so that it ends with the video.
       start: start of the piece in seconds from the first frame; None is 0.
       end: end of the piece in seconds, exclusive; None is the end of the video.
       batch_size: windows per batch.
@@ -96,11 +96,12 @@ def predict_windows(
     Raises:
       DecodeError: the video cannot be read. If it breaks off midway, the windows before that come
         first.
-      ValueError: `every` is not above 0 or is shorter than a frame, or the weights cannot be read.
+      ValueError: `window_stride` is not above 0 or is shorter than a frame, or the weights cannot
+        be read.
     """
     file = video.absolute()
     manifest = Manifest(file.parent, (Entry(file.name, "", "", start, end),), ())
-    looking = ClipSampler(trained.preprocessing, 0, trained.crops, every)
+    looking = ClipSampler(trained.preprocessing, 0, trained.crops, window_stride)
     pictures: collections.deque[np.ndarray] = collections.deque()
     events = _picturing(looking.all(manifest), pictures)
     for event, found in in_batches(trained.score, events, batch_size):

@@ -14,7 +14,7 @@ from vidjax.storage.writing import refuse_there
 from vidjax.trained.predicting import WindowPrediction
 from vidjax.trained.prediction import Prediction
 from vidjax.trained.trained_network import Trained
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 
 class ScoreCollector:
@@ -30,7 +30,9 @@ class ScoreCollector:
 
     def __init__(self, file: Path) -> None:
         if file.suffix != SUFFIX:
-            raise ScoresError(f"--scores={told(str(file))}: the file of scores must end in .npz")
+            raise ScoresError(
+                f"--scores={printable(str(file))}: the file of scores must end in .npz"
+            )
         refuse_there(file)
         self._file = file
         self._names: list[str] = []
@@ -64,7 +66,7 @@ class ScoreCollector:
         seen = trained.preprocessing
         about = {
             "network": trained.name,
-            "weights": told(trained.source),
+            "weights": printable(trained.source),
             "multi_label": trained.multi_label,
             "views": {
                 "clips": trained.clips,

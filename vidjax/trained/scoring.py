@@ -26,7 +26,7 @@ from vidjax.run.processes import after_first, is_first
 from vidjax.run.sharding import BATCH_AXES, to_devices
 from vidjax.storage.writing import check_writable, make_folder
 from vidjax.trained.trained_network import Trained
-from vidjax.watchdog import doing
+from vidjax.watchdog import report_progress
 
 Variables = Any
 Progress = Callable[[int, int], None]
@@ -133,7 +133,7 @@ class Scorer:
 
         total = len(batches)
         more = (HITS * self._of_clips + len(self._readings)) if all_of_views else 0
-        doing(f"evaluating {self.name}", compiling=True)
+        report_progress(f"evaluating {self.name}", compiling=True)
         scores = score_videos(
             predict,
             prefetch(batches, config.data.threads),

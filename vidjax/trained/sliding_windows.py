@@ -39,7 +39,7 @@ def windows(
     crops: int = 1,
     start: float | None = None,
     end: float | None = None,
-    every: float | None = None,
+    window_stride: float | None = None,
 ) -> Iterator[Window]:
     """Yields windows over a video, or over the piece from `start` to `end`, in temporal order.
 
@@ -54,24 +54,24 @@ def windows(
       crops: crops per window S, as in `Views`.
       start: start of the piece in seconds from the first frame; None is 0.
       end: end of the piece in seconds, exclusive; None is the end of the video.
-      every: seconds from the start of a window to the start of the next; None is the length of a
-        window, so that windows are adjacent.
+      window_stride: seconds from the start of a window to the start of the next; None is the length
+        of a window, so that windows are adjacent.
 
     Raises:
       DecodeError: the video cannot be decoded. If it breaks off midway, the windows before that
         come first.
-      ValueError: `every` is shorter than a frame.
+      ValueError: `window_stride` is shorter than a frame.
     """
-    if every is not None and not (math.isfinite(every) and every > 0):
-        raise ValueError(f"every = {every}: windows must be more than 0 s apart")
+    if window_stride is not None and not (math.isfinite(window_stride) and window_stride > 0):
+        raise ValueError(f"window_stride = {window_stride}: windows must be more than 0 s apart")
     side = preprocessing.stored_side or preprocessing.short_side
     stream = stream_video(video, fps=preprocessing.fps, start=start, end=end, short_side=side)
     span = (preprocessing.frames - 1) * preprocessing.stride + max(1, preprocessing.pairs)
-    step = span if every is None else every * stream.fps
+    step = span if window_stride is None else window_stride * stream.fps
     if step < 1:
         raise ValueError(
-            f"every = {every:g} s is shorter than a frame: {video} has {stream.fps:g} frames per "
-            "second"
+            f"window_stride = {window_stride:g} s is shorter than a frame: {video} has "
+            f"{stream.fps:g} frames per second"
         )
     views, flow, pairs = preprocessing.views(crops=crops), preprocessing.flow, preprocessing.pairs
     shown = fields_of(stream, flow, video) if flow else stream

@@ -14,7 +14,7 @@ import numpy as np
 from vidjax.data.transforms import resize
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.predicting import WindowPrediction
-from vidjax.untrusted_names import lettering
+from vidjax.untrusted_names import figure_text
 
 # Largest number of pieces; beyond it, pairs of pieces are merged.
 _MOST_PIECES = 1024
@@ -167,7 +167,9 @@ def _axes(figure: Any, heights: Sequence[float], place: int) -> Any:
 def _draw_title(figure: Any, title: str) -> None:
     height = figure.get_figheight()
     place = (_LEFT / _WIDTH, 1 - 0.24 / height)
-    figure.text(*place, lettering(title, 110), fontsize=12, color=_INK, va="center", weight="bold")
+    figure.text(
+        *place, figure_text(title, 110), fontsize=12, color=_INK, va="center", weight="bold"
+    )
 
 
 def _draw_winners(
@@ -189,7 +191,7 @@ def _draw_winners(
         letters = int((stop - start) * inches / _LETTER) - 1
         if letters >= _FEWEST_LETTERS:
             shade = "white" if colour @ _LIGHT < 0.6 else _INK
-            name = lettering(labels[winner], letters)
+            name = figure_text(labels[winner], letters)
             where = ((start + stop) / 2, 0.48)
             axes.text(*where, name, color=shade, fontsize=8.5, ha="center", va="center")
     axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1), xticks=[])
@@ -217,7 +219,7 @@ def _draw_rows(
         heights = bottom + 0.8 * chances[:, index]
         axes.stairs(heights, edges, baseline=bottom, fill=True, color=colour, linewidth=0)
     ticks = [-row - 0.5 for row in range(len(colours))]
-    axes.set_yticks(ticks, [lettering(labels[k], 30) for k in colours], fontsize=9.5, color=_INK)
+    axes.set_yticks(ticks, [figure_text(labels[k], 30) for k in colours], fontsize=9.5, color=_INK)
     axes.tick_params(axis="y", length=0, pad=8)
     axes.set(xlim=(begin, end), ylim=(-len(colours), 0))
     ticks = _ticks(begin, end)

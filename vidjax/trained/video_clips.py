@@ -55,14 +55,14 @@ class ClipSampler:
       preprocessing: of the network.
       clips: clips spread evenly over each video; 0 slides windows over it instead.
       crops: crops per clip.
-      every: seconds from the start of one window to the start of the next.
+      window_stride: seconds from the start of one window to the start of the next.
       threads: videos decoded at the same time.
     """
 
     preprocessing: Preprocessing
     clips: int = 1
     crops: int = 1
-    every: float | None = None
+    window_stride: float | None = None
     threads: int = 2
 
     def all(self, manifest: Manifest, first: int = 0) -> Iterator[Event]:
@@ -87,7 +87,7 @@ class ClipSampler:
             crops=self.crops,
             start=entry.start,
             end=entry.end,
-            every=self.every,
+            window_stride=self.window_stride,
         )
 
     def _ahead(

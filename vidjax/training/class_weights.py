@@ -19,7 +19,7 @@ from vidjax.data.prepared import VideoSource
 from vidjax.run.config import Config, ConfigError
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import writing
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 FILE = "class_weights.csv"
 _COUNTED = ("balanced", "inverse_sqrt")
@@ -77,8 +77,8 @@ class ClassWeights:
         for name, old, new in zip(self.classes, before, self.weights, strict=True):
             if old != new:
                 raise ConfigError(
-                    f"{_SETTING}: class {told(name)!r} now has weight {new:g}, but it had {old:g} "
-                    f"when the run began. Use another --workdir, or the weights in {file}"
+                    f"{_SETTING}: class {printable(name)!r} now has weight {new:g}, but it had "
+                    f"{old:g} when the run began. Use another --workdir, or the weights in {file}"
                 )
 
 

@@ -53,7 +53,7 @@ from vidjax.training.preemption import Preemption
 from vidjax.training.schedules import learning_rate
 from vidjax.training.startup_notes import startup_notes
 from vidjax.training.step import quantities
-from vidjax.watchdog import doing
+from vidjax.watchdog import report_progress
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,9 @@ class _Run:
                 f"convolution algorithms are chosen by {table['path']}, which has rows for "
                 f"{backends}"
             )
-        doing("making the network", compiling=True)
+        report_progress("making the network", compiling=True)
         state, self._shardings = self._network.init(self._optimizer)
-        doing("opening checkpoints")
+        report_progress("opening checkpoints")
         steps = self._checkpoints.steps()
         compare("look for the last checkpoint", {"checkpoints": steps})
         step = steps[-1] if steps else 0
@@ -266,10 +266,10 @@ class _Run:
         self._clock.restart_lap()
         while step < self.plan.total:
             self._checkpoints.check()
-            doing(f"waiting for the batch of step {step + 1}")
+            report_progress(f"waiting for the batch of step {step + 1}")
             with self._clock.waiting(), self._timer.phase("waiting"):
                 batch = self._load()
-            doing(f"step {step + 1}")
+            report_progress(f"step {step + 1}")
             shape = self._table.shape(step)
             throughput.begin()
             state, metrics = compiled[shape].step(state, to_devices(batch, self._network.mesh))
@@ -304,7 +304,7 @@ class _Run:
         for shape in self._table.shapes:
             what = f"compiling the training step for batches of {shape}"
             self._progress.show(what)
-            doing(what, compiling=True)
+            report_progress(what, compiling=True)
             network = multigrid.shaped(self._network, shape)
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights

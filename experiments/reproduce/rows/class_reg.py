@@ -10,7 +10,7 @@ from vidjax.configs import mtnet
 
 from ..paper_row import Network, PaperRow
 
-METHOD: Mapping[str, Any] = {"class_reg": {"form": "thesis"}}
+METHOD: Mapping[str, Any] = {"class_reg": {"variant": "thesis"}}
 _TWICE = "printed are two operations a multiply-add at 16x224x224, not at the printed 16x112x112"
 _ADDED = "; of the 1.2 to 2.7 that the method is printed to add, it adds 0.2 multiply-adds here"
 _S = "printed inputs are 13x182, with 4.1, 13x160, with less, and 16x256, with 9.0; none has 5.8"

@@ -6,10 +6,10 @@ from typing import Any
 
 from ..paper_row import Network, PaperRow
 
-_METHOD: dict[str, Any] = {"class_reg": {"form": "icip"}}
+_METHOD: dict[str, Any] = {"class_reg": {"variant": "icip"}}
 _TWICE = "printed are two operations a multiply-add, and elementwise ones"
 _ADDED = "; of the 7 to 15 that the method is printed to add, it adds 1 to 3 multiply-adds here"
-_WIDE = "no form of the network gives the printed operations: two a multiply-add are 207"
+_WIDE = "no variant of the network gives the printed operations: two a multiply-add are 207"
 # Label, layers without and with the method, milliseconds that it adds, operations without and
 # with it, and top-1 of table 1 without and with it.
 _NETWORKS = {
@@ -67,7 +67,7 @@ def rows_on(dataset: str, counted: bool = False) -> list[PaperRow]:
 def _config(model: str, dataset: str, with_it: bool) -> str:
     """Returns the configuration of a row; small data sets use their first split."""
     small = "" if dataset == "kinetics400" else f",dataset={dataset},split=1"
-    return f"class_reg:model={model},form=icip{small}" + ("" if with_it else ",baseline=true")
+    return f"class_reg:model={model},variant=icip{small}" + ("" if with_it else ",baseline=true")
 
 
 def _weights(model: str, dataset: str) -> dict[str, Any]:

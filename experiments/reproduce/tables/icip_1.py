@@ -36,7 +36,7 @@ _OTHERS = (
         operations=238.12,
         network=Network("r2plus1d_50", 16, 224),
         facts={"pre": "Sports1M", "layers": "50"},
-        why="no form of the network gives the printed operations",
+        why="no variant of the network gives the printed operations",
     ),
 )
 

@@ -70,7 +70,7 @@ _PRINTED = (
         top5=83.5,
         operations=56.0,
         params=38.8,
-        why="no form of the network has 38.8 M, nor 56.0 operations (two a multiply-add: 49.7)",
+        why="no variant of the network has 38.8 M, nor 56.0 operations (two a multiply-add: 49.7)",
     ),
     _printed(
         "mfnet",
@@ -90,7 +90,7 @@ _PRINTED = (
         top5=90.3,
         operations=27.3,
         params=26.6,
-        why="no form of the network has 26.6 M",
+        why="no variant of the network has 26.6 M",
     ),
     _printed(
         "slowfast",
@@ -100,7 +100,7 @@ _PRINTED = (
         top5=91.0,
         operations=39.8,
         params=34.4,
-        why="no form of the network has 39.8; this is 4x16 at 256 pixels, whose parameters fit",
+        why="no variant of the network has 39.8; this is 4x16 at 256 pixels, whose parameters fit",
     ),
     _printed(
         "mtconv",

@@ -181,7 +181,7 @@ def _entries(
         label = labels.normal(_named(label_of(sample, wanted), known))
         why = (
             untrusted_names.flaw(label)
-            and f"its label {untrusted_names.told(label)!r} {untrusted_names.flaw(label)}"
+            and f"its label {untrusted_names.printable(label)!r} {untrusted_names.flaw(label)}"
         )
     except (ValueError, IndexError) as error:
         why = f"its label cannot be read ({error})"
@@ -190,7 +190,7 @@ def _entries(
     for suffix, place in sample.videos.items():
         path = f"{tar}/{sample.key}.{suffix}"
         flaw = untrusted_names.flaw(path) and f"its name {untrusted_names.flaw(path)}"
-        entry = Entry(untrusted_names.told(path), label or _UNKNOWN, split, place=place)
+        entry = Entry(untrusted_names.printable(path), label or _UNKNOWN, split, place=place)
         yield entry, flaw or why or ("" if label else "it has no label")
 
 

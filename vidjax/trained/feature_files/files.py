@@ -14,7 +14,7 @@ from vidjax import records
 from vidjax.storage.paths import as_path
 from vidjax.trained.feature_files import hdf5, npz
 from vidjax.trained.feature_files.table import COLUMNS, Features, FeaturesError, checked
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 SUFFIXES: Mapping[str, ModuleType] = {".npz": npz, ".h5": hdf5, ".hdf5": hdf5}
 
@@ -46,7 +46,7 @@ def read_features(path: str | Path) -> Features:
       (2, 512)
     """
     path = as_path(path)
-    name = told(str(path))
+    name = printable(str(path))
     if not path.is_file():
         raise FeaturesError(f"{name}: this feature file does not exist")
     with path.open("rb") as stream:
@@ -95,7 +95,7 @@ def kind_of(file: Path) -> Any:
       FeaturesError: the suffix is unknown.
     """
     if file.suffix not in SUFFIXES:
-        raise FeaturesError(f"{told(file.name)}: feature files end in .npz or .h5")
+        raise FeaturesError(f"{printable(file.name)}: feature files end in .npz or .h5")
     return SUFFIXES[file.suffix]
 
 

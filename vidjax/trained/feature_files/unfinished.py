@@ -24,7 +24,7 @@ from vidjax.storage.ownership import owned, remove_owned
 from vidjax.storage.writing import is_there, make_folder, refuse_link, remove_unfinished
 from vidjax.trained.feature_files.files import kind_of, read_features, write_blocks, write_features
 from vidjax.trained.feature_files.table import TEXTS, Features, FeaturesError, joined
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 # Seconds of work that a killed process may lose.
 _SAVED_EVERY = 10.0
@@ -158,9 +158,9 @@ class Unfinished:
         for name in sorted(theirs.keys() | ours.keys()):
             if theirs.get(name) != ours.get(name):
                 raise FeaturesError(
-                    f"{told(str(self._folder))} was begun with {name} = {shown(theirs.get(name))}, "
-                    f"not {shown(ours.get(name))}: use the same settings to resume, or remove the "
-                    "folder"
+                    f"{printable(str(self._folder))} was begun with {name} = "
+                    f"{shown(theirs.get(name))}, not {shown(ours.get(name))}: use the same "
+                    "settings to resume, or remove the folder"
                 )
 
 
@@ -219,7 +219,7 @@ def _kept(rows: Unfinished) -> Iterator[None]:
 
 def _refuse_there(output: Path) -> None:
     if is_there(output):
-        raise FeaturesError(f"{told(str(output))} exists already; choose another --output")
+        raise FeaturesError(f"{printable(str(output))} exists already; choose another --output")
 
 
 def _without_features(table: Features) -> tuple[Features, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.convert.loading import Converted, convert
-from vidjax.models.registry import create_model
+from vidjax.models.registry import create_model, current_options
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
 from vidjax.trained.published.checkpoint import Checkpoint, Scores
@@ -76,7 +76,7 @@ def load_pretrained(
     row, file = file_of(candidates(network, tag), None if path is None else as_path(path))
     if row.usable is None:
         complain(f"warning: {row.name}: {row.caution}")
-    chosen = {**row.options, **options}
+    chosen = {**row.options, **current_options(network, options)}
     classes = row.num_classes if num_classes is None else num_classes
     return Pretrained(
         name=network,

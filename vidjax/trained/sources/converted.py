@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidjax.convert import converted_folder
-from vidjax.models.registry import create_model
+from vidjax.models.registry import create_model, current_options
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.trained_network import Trained, Weights
 from vidjax.trained.weights_name import WeightsName
@@ -14,7 +14,7 @@ def find(wanted: WeightsName) -> Trained | None:
     if wanted.network or not (wanted.path / converted_folder.FACTS).is_file():
         return None
     found = converted_folder.read(wanted.path)
-    options = {**found.options, **wanted.options}
+    options = {**found.options, **current_options(found.name, wanted.options)}
     frames, height, width = found.clip
     size = min(height, width)
     return Trained(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from vidjax.convert.loading import Converted, convert
 from vidjax.models.model_list import model_card
-from vidjax.models.registry import create_model
+from vidjax.models.registry import create_model, current_options
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.published.clip_preprocessing import colours_of
 from vidjax.trained.published.identify import row_of
 from vidjax.trained.trained_network import Trained, Weights
 from vidjax.trained.weights_name import WeightsError, WeightsName
-from vidjax.untrusted_names import told
+from vidjax.untrusted_names import printable
 
 
 def find(wanted: WeightsName) -> Trained | None:
@@ -24,12 +24,12 @@ def find(wanted: WeightsName) -> Trained | None:
     if not wanted.path.is_file():
         return None
     if not wanted.network:
-        raise WeightsError(
-            f"{told(wanted.text)} is a file: name its network too, as in x3d_m:{told(wanted.text)}"
-        )
+        file = printable(wanted.text)
+        raise WeightsError(f"{file} is a file: name its network too, as in x3d_m:{file}")
     row = row_of(wanted.network, wanted.path)
     known = {**row.options, **colours_of(row)} if row else {}
-    converted = convert(wanted.network, wanted.path, **{**known, **wanted.options})
+    given = current_options(wanted.network, wanted.options)
+    converted = convert(wanted.network, wanted.path, **{**known, **given})
     return trained_of(wanted.network, converted, wanted.path.name)
 
 

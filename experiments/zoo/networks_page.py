@@ -1,32 +1,29 @@
-"""Prints the table of all networks (docs/models.md).
-
-Example:
-  vidjax zoo > docs/models.md
-"""
+"""The table of all networks, and the systems of the papers (docs/models.md)."""
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
-from vidjax.convert.loading import sources
 from vidjax.models.model_list import list_models, model_card
-from vidjax.terminal import say
 from vidjax.trained.published.registry import checkpoints
 
-from . import command_line, paper_systems
+from . import cards, paper_systems
 
 HEAD = """# The networks
 
-Parameters are counted with 400 classes. Multiply-adds (MAC) are for one clip of the given size, of
-convolutions and matrix products only. Both are counted from the network's program
-(`vidjax.count_cost`). They agree with counts of the published code: the parameters exactly, the
-multiply-adds within 0.5 % (`tests/convert/test_parity.py`). "Printed" are the numbers of the
-papers, not ours, in millions of parameters / billions of operations: the PhD thesis "Modelling
-across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). "Published" are the
-projects from which `pretrained-list.md` has weights of this network. "Also read" are further
-projects whose checkpoints `vidjax.load_torch` reads for this network, for example files that you
-have trained with them.
+Each name leads to the network's card: its stages, published weights and accuracies, rows of the
+works' tables, and options. On the site a click on a column's title sorts the table.
+
+- **parameters** are counted with 400 classes.
+- **MAC** are multiply-adds of convolutions and matrix products for one **clip** of the given frames
+  and pixels. Both are counted from the network's program (`vidjax.count_cost`). They agree with
+  counts of the published code: the parameters exactly, the multiply-adds within 0.5 %
+  (`tests/convert/test_parity.py`).
+- **top-1** is the highest accuracy on Kinetics-400, in percent, that a publisher of weights states
+  for them, by its own protocol; extra data for pretraining counts. Nothing was measured here.
+- **printed** are the numbers of the papers, not ours, in millions of parameters / billions of
+  operations: the PhD thesis "Modelling across time", Random Mean Scaling (RMS) and Class Feature
+  Pyramids (CFP).
 
 `vidjax options r3d_18` lists the options of a network with their defaults, meanings and allowed
 values, including those of the methods. `vidjax.options("r3d_18")` returns them as data. Networks of
@@ -115,26 +112,34 @@ def choice(name: str, options: dict[str, Any], frames: int, counts: Any, macs: f
 def row(name: str) -> str:
     """Returns the row of a network, in Markdown."""
     card = model_card(name)
-    clip = "x".join(map(str, card.clip))
-    published = {each.layout for each in checkpoints() if each.network == name}
-    read = sources(name)
+    page = cards.page_of(name)
     cells = (
-        f"`{name}`",
+        f"[`{name}`](networks/{page}#{name})" if page else f"`{name}`",
         f"{card.params:,}",
         f"{card.macs / 1e9:.3f} G",
-        f"{clip}, stride {card.frame_stride}",
+        f"{'x'.join(map(str, card.clip))}, stride {card.frame_stride}",
+        best_top1(name),
         "; ".join(card.tables) or "-",
-        "; ".join(layout for layout in read if layout in published) or "-",
-        "; ".join(layout for layout in read if layout not in published) or "-",
     )
     return f"| {' | '.join(cells)} |"
 
 
+def best_top1(name: str) -> str:
+    """Returns the highest top-1 on Kinetics-400 that publishers of a network's weights state."""
+    scores = [
+        each.published.top1
+        for each in checkpoints()
+        if each.network == name and each.dataset == "kinetics400" and each.usable is not False
+        if each.published and each.published.top1 is not None
+    ]
+    return f"{max(scores):.1f}" if scores else "-"
+
+
 def table() -> str:
-    """Returns the whole page: the tables, and papers and notes of groups of networks."""
+    """Returns the whole page."""
     lines = [HEAD]
-    lines += ["| network | parameters | MAC | clip | printed | published | also read |"]
-    lines += ["| --- | ---: | ---: | --- | --- | --- | --- |"]
+    lines += ["| network | parameters | MAC | clip | top-1 | printed |"]
+    lines += ["| --- | ---: | ---: | --- | ---: | --- |"]
     lines += [row(name) for name in list_models()]
     lines += [
         "\n## Systems of the papers\n",
@@ -147,22 +152,4 @@ def table() -> str:
     lines += ["| row | built by |", "| --- | --- |"]
     lines += [f"| {name} | {how} |" for name, how in OTHERS]
     lines += [CHOOSING, *(choice(*each) for each in CHOICES)]
-    lines += ["\n## Sources, and where numbers differ\n"]
-
-    def origin(name: str) -> tuple[str, str]:
-        return model_card(name).paper, model_card(name).notes
-
-    for (paper, notes), names in itertools.groupby(sorted(list_models(), key=origin), origin):
-        lines.append(f"- {', '.join(f'`{name}`' for name in names)}: {paper}.")
-        if notes:
-            lines.append(f"  {notes}")
     return "\n".join(lines)
-
-
-def main() -> None:
-    """Prints the page."""
-    say(*table().splitlines())
-
-
-if __name__ == "__main__":
-    command_line.answer(main, __doc__)

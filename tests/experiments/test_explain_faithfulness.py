@@ -32,7 +32,7 @@ DATA = {"classes": ("kick", "wave_quickly"), "train_per_class": 1, "test_per_cla
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Runs on marionette: one of two steps, and the same as if of another seed."""
-    root = tmp_path_factory.mktemp("truth")
+    root = tmp_path_factory.mktemp("faithfulness")
     config = two_steps()
     config.data.update({"name": "marionette", "data_dir": str(root / "data"), "short_side": 32})
     config.data.options = {**DATA, "size": (32, 48)}
@@ -57,9 +57,9 @@ def two_steps():
     return config
 
 
-def truth(root, runs, *arguments):
+def faithfulness(root, runs, *arguments):
     workdirs = ",".join(str(root / run) for run in runs)
-    return call(f"--workdir={workdirs}", "--steps=2", *arguments, method="truth")
+    return call(f"--workdir={workdirs}", "--steps=2", *arguments, method="faithfulness")
 
 
 def rows(file):
@@ -120,9 +120,9 @@ def test_masks_are_cut_as_the_frames_are(root):
 def test_seeds_are_one_network_and_what_is_the_same_compares_as_the_same(root, tmp_path):
     output = tmp_path / "out"
     more = ("--sanity=1", f"--shuffled={root / 'second'}")
-    done = truth(root, ("first", "second"), MAPS, f"--output={output}", *more)
+    done = faithfulness(root, ("first", "second"), MAPS, f"--output={output}", *more)
     assert done.returncode == 0, done.stderr
-    found = rows(output / "truth.csv")
+    found = rows(output / "faithfulness.csv")
     assert {row["network"] for row in found} == {"slowonly_34"}
     assert {(row["videos"], row["seeds"]) for row in found} == {("4", "2")}
     by = {(row["map"], row["quantity"]): row for row in found}
@@ -140,21 +140,21 @@ def test_seeds_are_one_network_and_what_is_the_same_compares_as_the_same(root, t
             assert float(row["similarity"]) == pytest.approx(1, abs=1e-6)
         elif row["other"] == "stem_layer" and row["map"] == "cam":
             assert float(row["correlation"]) < 0.99
-    for name in ("truth.png", "curves.png", "sanity.png"):
+    for name in ("faithfulness.png", "curves.png", "sanity.png"):
         assert cv2.imread(str(output / name)) is not None
-    assert "| CAM |" in (output / "truth.md").read_text()
+    assert "| CAM |" in (output / "faithfulness.md").read_text()
 
 
 @pytest.mark.slow
 def test_a_run_on_shuffled_labels_is_of_the_same_network(root, tmp_path):
     other = with_options(root / "first", "other", {"options": OTHER})
     given = ("--maps=cam", "--sanity=1", f"--shuffled={other}", f"--output={tmp_path}")
-    assert "none of the runs has this network" in refusal(truth(root, ["first"], *given))
+    assert "none of the runs has this network" in refusal(faithfulness(root, ["first"], *given))
 
 
 def test_an_interrupted_command_goes_on_and_ends_as_one_that_was_not(root, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert truth(root, ["first"], MAPS, f"--output={whole}").returncode == 0
+    assert faithfulness(root, ["first"], MAPS, f"--output={whole}").returncode == 0
     shutil.copytree(whole, broken)
     kept = (broken / "measured.jsonl").read_text().splitlines()
     assert len(kept) == 4 * 5
@@ -163,41 +163,41 @@ def test_an_interrupted_command_goes_on_and_ends_as_one_that_was_not(root, tmp_p
     for file in broken.iterdir():
         if file.name not in ("measured.jsonl", "settings.json"):
             file.unlink()
-    done = truth(root, ["first"], MAPS, f"--output={broken}")
+    done = faithfulness(root, ["first"], MAPS, f"--output={broken}")
     assert done.returncode == 0, done.stderr
     again = (broken / "measured.jsonl").read_text().splitlines()
     assert again[:7] == kept[:7]
     assert len(again) == len(kept)
-    for file in ("truth.csv", "curves.csv"):
+    for file in ("faithfulness.csv", "curves.csv"):
         assert (broken / file).read_bytes() == (whole / file).read_bytes()
 
 
 @pytest.mark.slow
 def test_videos_without_masks_have_deletion_and_insertion(tmp_path):
     train(from_mapping(two_steps()), tmp_path / "arrays")
-    done = truth(tmp_path, ["arrays"], "--maps=cam", f"--output={tmp_path / 'out'}")
+    done = faithfulness(tmp_path, ["arrays"], "--maps=cam", f"--output={tmp_path / 'out'}")
     assert done.returncode == 0, done.stderr
-    found = rows(tmp_path / "out/truth.csv")
+    found = rows(tmp_path / "out/faithfulness.csv")
     assert {row["quantity"] for row in found} == {"deletion", "insertion"}
 
 
 def test_what_does_not_fit_is_said_in_one_line(root, tmp_path):
     def refused(run, *arguments):
-        return refusal(truth(root, [run], f"--output={tmp_path}", *arguments))
+        return refusal(faithfulness(root, [run], f"--output={tmp_path}", *arguments))
 
     assert "map 'cma' is unknown: did you mean 'cam'" in refused("first", "--maps=cma")
     assert "--shuffled has no effect without --sanity" in refused("first", "--shuffled=x")
     assert "cannot be computed" in refused("first", "--maps=class_regularization")
     (tmp_path / "settings.json").write_text(json.dumps({"steps": 3, "runs": {}}))
     assert "results of other settings (--steps: 3 there, 2 here)" in refused("first", "--maps=cam")
-    (tmp_path / "truth.csv").write_text("")
-    assert "truth.csv exists already" in refused("first")
+    (tmp_path / "faithfulness.csv").write_text("")
+    assert "faithfulness.csv exists already" in refused("first")
 
 
 def test_results_that_somebody_has_changed_are_refused(root, tmp_path):
     def refused():
         given = ("--maps=cam", "--videos=1", f"--output={tmp_path}")
-        return refusal(truth(root, ["first"], *given))
+        return refusal(faithfulness(root, ["first"], *given))
 
     line = {"run": "x", "video": "y", "map": "cam", "cells": "", "passes": 1, "seconds": 1}
     curves = {"deletion": [1, 0], "insertion": [0, 1]}

@@ -39,13 +39,13 @@ _SANITY = flags.DEFINE_integer(
 _SHUFFLED = flags.DEFINE_string(
     "shuffled", None, "RUN: Run of the same network on shuffled labels, for --sanity."
 )
-_MAPPING = flags.DEFINE_string(
-    "mapping",
+_LABEL_MAP = flags.DEFINE_string(
+    "label_map",
     None,
     "FILE: CSV with the columns `label` and `class`: which class of the network each label of the "
     "videos is.",
 )
-help_text.group("Faithfulness (truth)", _VIDEOS, _STEPS, _SANITY, _SHUFFLED, _MAPPING)
+help_text.group("Faithfulness", _VIDEOS, _STEPS, _SANITY, _SHUFFLED, _LABEL_MAP)
 _WAY_OUT = "move the folder away, and the command measures again"
 
 
@@ -70,15 +70,17 @@ def read_settings(file: Path) -> Settings:
     return records.read(file, Settings, _WAY_OUT)
 
 
-def explain_truth(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
+def explain_faithfulness(
+    subjects: Sequence[Subject], output: Path, progress: ProgressLine
+) -> list[Path]:
     """Measures the maps of networks; results of an interrupted command are kept."""
-    names = ["truth.csv", "truth.md", "pairs.csv", "costs.csv", "curves.csv"]
-    names += ["truth.png", "curves.png"]
+    names = ["faithfulness.csv", "faithfulness.md", "pairs.csv", "costs.csv", "curves.csv"]
+    names += ["faithfulness.png", "curves.png"]
     sane = ["sanity.csv", "sanity.png"] if _SANITY.value else []
     files = new_files(output, *names, *sane)
     if _SHUFFLED.value and not _SANITY.value:
         raise ValueError("--shuffled has no effect without --sanity, the number of videos to check")
-    mapping = read_class_mapping(as_path(_MAPPING.value)) if _MAPPING.value else None
+    mapping = read_class_mapping(as_path(_LABEL_MAP.value)) if _LABEL_MAP.value else None
     chosen = choose(MAPS.value)
     evaluations = [
         MapEvaluation.open(own, _VIDEOS.value, progress.count, mapping) for own in subjects
@@ -90,7 +92,7 @@ def explain_truth(subjects: Sequence[Subject], output: Path, progress: ProgressL
     make_folder(output)
     _agree(output / "settings.json", evaluations)
     task = Task(evaluations, drawn, networks, {own.text: own.title for own in chosen})
-    _write_truths(task, _measured(task, output, progress), files[: len(names)])
+    _write_metrics(task, _measured(task, output, progress), files[: len(names)])
     if sane:
         _write_sanity(
             task, compared(task, others, _SANITY.value, output, progress), files[len(names) :]
@@ -188,14 +190,14 @@ def _check_curves(found: Iterable[Measured], output: Path) -> None:
             )
 
 
-def _write_truths(task: Task, summary: Summary, files: Sequence[Path]) -> None:
-    truths, costs, curves = [*summary.metrics()], [*summary.costs()], [*summary.curves()]
-    write_table(files[0], MetricRow, truths)
-    write_text(files[1], metric_table(truths, costs, task.titles))
+def _write_metrics(task: Task, summary: Summary, files: Sequence[Path]) -> None:
+    metrics, costs, curves = [*summary.metrics()], [*summary.costs()], [*summary.curves()]
+    write_table(files[0], MetricRow, metrics)
+    write_text(files[1], metric_table(metrics, costs, task.titles))
     write_table(files[2], PairRow, [*summary.pairs()])
     write_table(files[3], CostRow, costs)
     write_table(files[4], CurveRow, curves)
-    write_figure(files[5], draw_metrics(truths, task.titles))
+    write_figure(files[5], draw_metrics(metrics, task.titles))
     write_figure(files[6], draw_curves(curves, task.titles))
 
 

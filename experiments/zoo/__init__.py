@@ -1,0 +1,1 @@
+"""Pages about the networks, written from the registry and the networks' programs."""
