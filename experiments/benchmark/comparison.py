@@ -35,6 +35,7 @@ class Contest:
       options: of the network, as `vidjax.create_model` takes them.
       rounds: repeats to take the median of.
       steps: passes between two looks at the clock.
+      own: vidjax takes part.
       torch: PyTorch takes part, where it is installed and has the network.
       compile_limit: seconds that `torch.compile` may take; None is without it.
       lax: XLA's own convolutions take part.
@@ -46,6 +47,7 @@ class Contest:
     options: Mapping[str, Any] = field(default_factory=dict)
     rounds: int = 5
     steps: int = 1
+    own: bool = True
     torch: bool = True
     compile_limit: float | None = None
     lax: bool = False
@@ -56,13 +58,15 @@ class Contest:
         model = vidjax.create_model(
             self.name, num_classes=self.classes, dtype=jnp.dtype(case.dtype), **self.options
         )
-        before = _device_peak()
-        own = PASSES[case.task](model, case.shape, self.steps)
-        own()
-        after = _device_peak()
-        peers: dict[str, Work] = {"vidjax": own}
-        raised = after if after and after > (before or 0) else None
-        entries = {"vidjax": Entry(own.seconds, own.memory, raised)}
+        peers: dict[str, Work] = {}
+        entries: dict[str, Entry] = {}
+        if self.own:
+            before = _device_peak()
+            own = PASSES[case.task](model, case.shape, self.steps)
+            own()
+            after = _device_peak()
+            raised = after if after and after > (before or 0) else None
+            peers["vidjax"], entries["vidjax"] = own, Entry(own.seconds, own.memory, raised)
         if self.lax:
             with force_lowering("lax"):
                 other = PASSES[case.task](model, case.shape, self.steps)

@@ -46,7 +46,10 @@ _DEPTHS = flags.DEFINE_list("depths", None, "N,...: Blocks of each stage. By def
 _SCAN = flags.DEFINE_bool("scan", False, "Compiles equal blocks once.")
 _CLASSES = flags.DEFINE_integer("classes", 400, "Number of classes.", lower_bound=1)
 _PEER = flags.DEFINE_enum(
-    "peer", "torch", ["torch", "none"], "Whether PyTorch is measured for comparison."
+    "peer",
+    "torch",
+    ["torch", "none", "only"],
+    "Whether PyTorch is measured for comparison; `only` measures it alone.",
 )
 _COMPILED = flags.DEFINE_bool(
     "compiled", False, "Also measures torch.compile, which takes minutes."
@@ -58,13 +61,17 @@ _STEPS = flags.DEFINE_integer(
     "steps", 1, "Passes per measurement, without waiting in between.", lower_bound=1
 )
 _PROCESSES = flags.DEFINE_integer(
-    "processes", 1, "Fresh processes; the median over them counts.", lower_bound=1
+    "processes",
+    0,
+    "Fresh processes for each network, of vidjax and of PyTorch in turns; their median counts. 0 "
+    "measures everything in one process.",
+    lower_bound=0,
 )
 _OUTPUT = flags.DEFINE_string(
     "output", "", "FOLDER: Folder for models.csv, models.png and ratios.png."
 )
 # Flags that the processes of --processes do not get.
-_OF_ALL = ("--processes", "--output")
+_OF_ALL = ("--processes", "--output", "--model", "--models", "--peer")
 _CHOICES = {"passes": ("forward", "train"), "dtypes": ("float32", "bfloat16")}
 
 
@@ -79,10 +86,10 @@ def main(arguments: Sequence[str]) -> None:
     """
     del arguments
     _check()
-    if _PROCESSES.value > 1:
+    if _PROCESSES.value:
         _repeat()
         return
-    if _PEER.value == "torch":
+    if _PEER.value != "none":
         leave_memory_to_others()
     machine = measure(_DTYPES.value)
     say(describe(), versions(), *_rates(machine).splitlines())
@@ -109,7 +116,10 @@ def main(arguments: Sequence[str]) -> None:
 def _repeat() -> None:
     """Measures in several processes, prints the medians and writes them."""
     say(describe(), versions())
-    rows = medians(in_processes(["models", *without(_OF_ALL, sys.argv[1:])], _PROCESSES.value, say))
+    common = ["models", *without(_OF_ALL, sys.argv[1:])]
+    peers = {"torch": ("none", "only"), "none": ("none",), "only": ("only",)}[_PEER.value]
+    parts = [[f"--models={name}", f"--peer={peer}"] for name in _names() for peer in peers]
+    rows = medians(in_processes(common, parts, _PROCESSES.value, say))
     by_case: dict[Case, list[Measurement]] = {}
     for row in rows:
         clip = clip_sizes(row.clip)
@@ -163,7 +173,8 @@ def _cases() -> Iterator[tuple[Contest, Case]]:
             own,
             rounds=_ROUNDS.value,
             steps=_STEPS.value,
-            torch=_PEER.value == "torch",
+            own=_PEER.value != "only",
+            torch=_PEER.value != "none",
             compile_limit=_LIMIT.value if _COMPILED.value else None,
             lax=_LAX.value,
         )

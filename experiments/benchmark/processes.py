@@ -1,8 +1,9 @@
-"""The same benchmark in several processes, and the median over them.
+"""The same benchmark in processes of their own, in turns, and the median over them.
 
-Where memory lies differs from process to process, and so does the time of a pass: a step of
-slowonly_50 took between 0.87 and 1.15 of PyTorch's time in ten processes on one machine. Rounds
-within a process cannot show this.
+Where memory lies differs from process to process, and so does the time of a pass. Two frameworks in
+one process also share a heap: XLA asks for a step's memory in one piece, which no longer fits
+where another's arrays were. A training step of slowonly_50 took 0.87 to 1.15 of PyTorch's time in
+ten such processes on one machine.
 """
 
 from __future__ import annotations
@@ -19,45 +20,62 @@ from .measurement import Measurement
 from .models_csv import read_csv
 from .timing import half_spread
 
-_KEY = ("network", "task", "dtype", "batch", "clip", "peer")
+_CASE = ("network", "task", "dtype", "batch", "clip")
 _MEDIANS = ("ms", "clips_per_second", "of_torch", "flops_per_second", "of_matmul", "of_copies")
 
 
 def in_processes(
-    arguments: Sequence[str], count: int, say: Callable[[str], None]
+    common: Sequence[str], parts: Sequence[Sequence[str]], turns: int, say: Callable[[str], None]
 ) -> list[list[Measurement]]:
-    """Runs `vidjax benchmark ARGUMENTS` in fresh processes, one after the other.
+    """Runs `vidjax benchmark` in fresh processes, one after the other.
 
     Args:
-      arguments: the part and its flags, without `--processes` and `--output`.
-      count: number of processes.
+      common: the name of the benchmark and its flags, without `--processes` and `--output`.
+      parts: more flags; each part is a process in every turn.
+      turns: number of turns.
       say: takes a line of progress.
 
     Returns:
-      The measurements of each process.
+      The measurements of each turn. `of_torch` compares measurements of the same turn.
 
     Raises:
       RuntimeError: a process failed; the message has the end of what it printed.
     """
     found = []
-    with tempfile.TemporaryDirectory() as folder:
-        for turn in range(1, count + 1):
-            output = Path(folder, str(turn))
-            command = [
-                sys.executable,
-                "-m",
-                "vidjax",
-                "benchmark",
-                *arguments,
-                f"--output={output}",
-            ]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                lines = (done.stdout + done.stderr).strip().splitlines()
-                raise RuntimeError(f"process {turn} of {count} failed: " + "\n".join(lines[-5:]))
-            found.append(read_csv(output / "models.csv"))
-            say(f"process {turn} of {count} is done")
+    for turn in range(1, turns + 1):
+        rows = []
+        for part in parts:
+            rows += _measured([*common, *part])
+            say(f"turn {turn} of {turns}: {' '.join(part)} is done")
+        found.append(_compared(rows))
     return found
+
+
+def _measured(arguments: Sequence[str]) -> list[Measurement]:
+    with tempfile.TemporaryDirectory() as folder:
+        program = [sys.executable, "-m", "vidjax", "benchmark"]
+        command = [*program, *arguments, f"--output={folder}/out"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            lines = (done.stdout + done.stderr).strip().splitlines()
+            raise RuntimeError(f"{' '.join(arguments)} failed: " + "\n".join(lines[-5:]))
+        return read_csv(Path(folder, "out", "models.csv"))
+
+
+def _compared(rows: Sequence[Measurement]) -> list[Measurement]:
+    """Sets `of_torch`, for rows of several processes."""
+    best: dict[tuple[object, ...], float] = {}
+    for row in rows:
+        if row.peer.startswith("torch"):
+            best[_case(row)] = min(row.ms, best.get(_case(row), row.ms))
+    return [
+        dataclasses.replace(row, of_torch=row.ms / best[_case(row)] if _case(row) in best else None)
+        for row in rows
+    ]
+
+
+def _case(row: Measurement) -> tuple[object, ...]:
+    return tuple(getattr(row, key) for key in _CASE)
 
 
 def medians(processes: Sequence[Sequence[Measurement]]) -> list[Measurement]:
@@ -68,11 +86,11 @@ def medians(processes: Sequence[Sequence[Measurement]]) -> list[Measurement]:
     processes' medians.
 
     Args:
-      processes: the measurements of each process; a peer may be absent from some.
+      processes: the measurements of each turn; a peer may be absent from some.
     """
     by_case: dict[tuple[object, ...], list[Measurement]] = {}
     for row in (row for process in processes for row in process):
-        by_case.setdefault(tuple(getattr(row, key) for key in _KEY), []).append(row)
+        by_case.setdefault((*_case(row), row.peer), []).append(row)
     return [_median(rows) for rows in by_case.values()]
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from experiments.benchmark import ratio_figure
+from experiments.benchmark import processes, ratio_figure
 from experiments.benchmark.arguments import network_and_width, without
 from experiments.benchmark.measurement import Measurement
 from experiments.benchmark.models_csv import read_csv, write_csv
@@ -21,12 +21,12 @@ def row(peer, ms, ratio):
 
 
 def test_a_ratio_is_the_median_of_the_processes_own_ratios():
-    processes = [
+    turns = [
         [row("vidjax", 100.0, 0.5), row("torch", 200.0, 1.0)],
         [row("vidjax", 300.0, 0.75), row("torch", 400.0, 1.0)],
         [row("vidjax", 120.0, 1.2), row("torch", 100.0, 1.0)],
     ]
-    own, peer = medians(processes)
+    own, peer = medians(turns)
     # The ratio of the medians would be 120 / 200.
     assert (own.ms, own.of_torch) == (120.0, 0.75)
     assert (own.least_of_torch, own.most_of_torch) == (0.5, 1.2)
@@ -48,9 +48,25 @@ def test_rows_of_several_processes_survive_the_file(tmp_path):
     assert read_csv(tmp_path / "models.csv") == rows
 
 
+def test_a_ratio_compares_processes_of_the_same_turn(monkeypatch):
+    times = {"none": iter([30.0, 90.0]), "only": iter([60.0, 100.0])}
+
+    def measured(arguments):
+        kind = arguments[-1]
+        peer = "vidjax" if kind == "none" else "torch"
+        return [row(peer, next(times[kind]), None if kind == "none" else 1.0)]
+
+    monkeypatch.setattr(processes, "_measured", measured)
+    lines = []
+    first, second = in_processes(["models"], [["none"], ["only"]], 2, lines.append)
+    assert [each.of_torch for each in first] == [0.5, 1.0]
+    assert [each.of_torch for each in second] == [0.9, 1.0]
+    assert len(lines) == 4
+
+
 def test_a_failed_process_is_named_with_its_last_lines():
-    with pytest.raises(RuntimeError, match=r"(?s)process 1 of 2 failed.*no_such_flag"):
-        in_processes(["models", "--no_such_flag=1"], 2, print)
+    with pytest.raises(RuntimeError, match=r"(?s)models --no_such_flag=1 failed.*no_such_flag"):
+        in_processes(["models"], [["--no_such_flag=1"]], 2, print)
 
 
 def test_flags_of_the_whole_are_taken_out_in_both_spellings():
