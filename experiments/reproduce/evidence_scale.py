@@ -90,7 +90,7 @@ def _smoke(setup: Setup, options: Mapping[str, Any]) -> Setup:
         return config
 
     shrunk: Callable[[str], ConfigDict] = smoke(setup.config).config
-    rates = setup.tuning and Tuning(setup.tuning.rates[:2], ("1 steps", "2 steps"))
+    rates = setup.tuning and Tuning(setup.tuning.rates[:2], ("2 steps",))
     return Setup(
         configured, (0,), "Two steps, to test the code.", setup.timed, setup.rows, 0, rates
     )
