@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from .measurement import Measurement
 from .models_csv import read_csv
@@ -96,7 +97,7 @@ def medians(processes: Sequence[Sequence[Measurement]]) -> list[Measurement]:
 def _median(rows: Sequence[Measurement]) -> Measurement:
     found = {name: [getattr(row, name) for row in rows] for name in _MEDIANS}
     ratios = [ratio for ratio in found["of_torch"] if ratio is not None]
-    changed = {
+    changed: dict[str, Any] = {
         name: statistics.median(values) if None not in values else None
         for name, values in found.items()
     }
