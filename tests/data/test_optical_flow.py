@@ -205,7 +205,7 @@ def test_a_clip_and_the_windows_of_a_file_are_the_flow_of_its_frames(tmp_path, c
     np.testing.assert_array_equal(clip, seen.normalized(cut(middle)))
     expected = (cut(middle) / np.float32(255) - 0.5) / 0.25
     np.testing.assert_allclose(clip, expected, atol=1e-5)
-    found = list(windows(file, seen, every=1 / 25))
+    found = list(windows(file, seen, window_stride=1 / 25))
     assert len(found) == max(1, len(fields) - 3)
     np.testing.assert_array_equal(found[0].crops[0], cut(0))
     assert found[-1].end == pytest.approx(count / 25)
