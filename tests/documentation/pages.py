@@ -1,5 +1,6 @@
 """The pages that people read, as files and as headings."""
 
+import functools
 import re
 import unicodedata
 from pathlib import Path
@@ -26,6 +27,7 @@ def prose(page):
     return _FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
+@functools.cache
 def anchors(page):
     """What a link may name behind `#`: headings as Python-Markdown writes them, and GitHub too."""
     found = set()
