@@ -16,7 +16,7 @@ def test_the_page_of_networks_is_what_the_registry_says():
 
 
 def test_every_network_has_its_row():
-    rows = [line for line in networks_page.table().splitlines() if line.startswith("| `")]
+    rows = [line for line in networks_page.table().splitlines() if line.startswith("| [`")]
     assert [row.split("`")[1] for row in rows] == list_models()
 
 

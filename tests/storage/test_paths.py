@@ -169,7 +169,8 @@ _OF_THE_MACHINE = {
     "vidjax/trained/exporting/load.py", "vidjax/trained/published/cache.py",
     "vidjax/trained/published/hosts/python_package.py", "vidjax/training/compile_cache.py",
     "experiments/benchmark/data.py", "experiments/benchmark/growth.py",
-    "experiments/benchmark/profile.py", "experiments/benchmark/start.py",
+    "experiments/benchmark/processes.py", "experiments/benchmark/profile.py",
+    "experiments/benchmark/start.py",
     "experiments/evaluation_files.py", "experiments/demo_real_video.py",
     "experiments/reproduce/data_sets.py", "experiments/runs/machine.py",
 }  # fmt: skip
