@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vidjax.data.decode import probe, read_video
+from vidjax.data.orientation import oriented_image
 from vidjax.data.verdicts import check_video
 
 ONE, W = 1 << 16, 1 << 30
@@ -55,3 +56,15 @@ def test_pictures_are_shown_as_the_display_matrix_says(video, tmp_path, name):
     size = expected.shape[1::-1]
     found, stated = check_video(str(file)), probe(file)
     assert (found.width, found.height) == (stated.width, stated.height) == size
+
+
+def test_one_converter_serves_frames_of_changing_sizes_and_formats():
+    rng = np.random.default_rng(0)
+    formats = ("yuv420p", "gray", "yuv444p", "yuv420p10le", "yuv420p")
+    sizes = ((32, 48), (64, 32), (32, 48), (16, 16), (64, 96))
+    for name, (height, width) in zip(formats, sizes, strict=True):
+        picture = rng.integers(0, 256, (height, width, 3), np.uint8)
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=name)
+        # A fresh converter, as PyAV makes one for each frame.
+        expected = frame.to_ndarray(format="rgb24")
+        np.testing.assert_array_equal(oriented_image(frame), expected)
