@@ -213,8 +213,13 @@ def changelog_page() -> Iterator[str]:
 
 
 def row(*cells: str) -> str:
-    """A line of a table in Markdown."""
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+    """A line of a table in Markdown; bars are escaped, except in code, where that would show."""
+    lines = (" ".join(cell.split()) for cell in cells)
+    return f"| {' | '.join(re.sub(r'(`[^`]*`)|[|]', _escaped, line) for line in lines)} |"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[1] or r"\|"
 
 
 def sentence(text: str) -> str:
