@@ -120,7 +120,7 @@ _FAMILY = Family(
         "frame_stride": 4,
         "paper": "Fan et al.: More Is Less: Learning Efficient Video Representations by "
         "Big-Little Network and Depthwise Temporal Aggregation, NeurIPS 2019",
-        "notes": "alpha 2, beta 4.",
+        "notes": "This is the network with alpha 2 and beta 4.",
         **IMAGENET,
     },
     methods=("random_scaling",),
