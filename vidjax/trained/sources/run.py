@@ -40,6 +40,22 @@ def open_run(
     Raises:
       ValueError: there is no run, its files are damaged, or a changed setting would change the
         meaning of the logits.
+
+    Example:
+      >>> import vidjax
+      >>> from pathlib import Path
+      >>> from vidjax.run.config import from_mapping
+      >>> from vidjax.training.loop import train
+      >>> settings = vidjax.configs.load("synthetic")("model=r3d_18")
+      >>> settings.model.options = {"width": 4, "depths": (1, 0, 0, 0)}
+      >>> settings.clip.update({"frames": 4, "size": 32})
+      >>> settings.eval.update({"size": 32})
+      >>> settings.train.duration = "1 steps"
+      >>> _ = train(from_mapping(settings), Path("runs/mine"))
+      on 1 x cpu...
+      >>> run = vidjax.open_run("runs/mine")
+      >>> run.step, run.preprocessing.clip_shape, run.classes[:2]
+      (1, (4, 32, 32, 3), ('brightness 0', 'brightness 1'))
     """
     workdir = as_path(workdir)
     own = from_mapping(read_config(workdir))
