@@ -51,9 +51,10 @@ def main():
     print(
         "The table has the largest difference between our logits and those of the published\n"
         "PyTorch code, in standard deviations of the latter. Ours are in float32 at the highest\n"
-        "matmul precision, and PyTorch's are in float64, with the same weights and clips of 4 to 24\n"
-        "frames at 32 to 64 pixels. The tests allow 1e-4. In the references' names, mm- is MMAction2\n"
-        "and srtg- is the thesis' own code; others end in their project where it matters.\n"
+        "matmul precision, and PyTorch's are in float64, with the same weights and clips of 4\n"
+        "to 24 frames at 32 to 64 pixels. The tests allow 1e-4. In the references' names, mm-\n"
+        "is MMAction2 and srtg- is the thesis' own code; others end in their project where it\n"
+        "matters.\n"
     )
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax", "numpy"))
     print(f"Made by `python -m tests.convert.parity > docs/parity.md` on {date.today()},")
