@@ -61,7 +61,7 @@ def check(values: Mapping[str, Any], table: Mapping[str, Kind], where: str = "")
     Raises:
       ValueError: names the setting, its value and what is allowed.
 
-    Example:
+    Examples:
       >>> from vidjax.settings import check, number
       >>> check({"affection": 2}, {"affection": number(0, 1)}, "class_reg ")
       Traceback (most recent call last):

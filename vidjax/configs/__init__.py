@@ -34,7 +34,7 @@ def names() -> list[str]:
 
     Configurations of other packages that cannot be read are left out with a warning.
 
-    Example:
+    Examples:
       >>> "demo" in names()
       True
     """
@@ -47,7 +47,7 @@ def parted(text: str) -> tuple[str, str]:
     Raises:
       ValueError: the name is a URL.
 
-    Example:
+    Examples:
       >>> parted("folder:model=r3d_50,smoke=true")
       ('folder', 'model=r3d_50,smoke=true')
     """
@@ -90,7 +90,7 @@ def load(name: str) -> Callable[[str | None], ConfigDict]:
     Raises:
       ValueError: there is no such configuration, or the file has no such function.
 
-    Example:
+    Examples:
       >>> load("folder")("model=r3d_50").model.name
       'r3d_50'
     """

@@ -111,7 +111,7 @@ def load_torch(
         when loaded, or belongs to no known project; or more than the classifier differs.
       FileNotFoundError: the file does not exist.
 
-    Example:
+    Examples:
       >>> import numpy as np, vidjax
       >>> def norm(name):
       ...     parts = ("weight", "bias", "running_mean", "running_var")

@@ -96,7 +96,7 @@ def saliency_map(
       ValueError: an argument is not valid; the message names it.
       UnknownPrimitiveError: the network has a JAX primitive that vidjax cannot trace.
 
-    Example:
+    Examples:
       >>> import jax, vidjax
       >>> model = lambda weights, clip: clip.mean((1, 2, 3)) @ weights
       >>> clip = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))

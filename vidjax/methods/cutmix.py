@@ -41,7 +41,7 @@ def cutmix(
     Raises:
       ValueError: alpha is not above 0, or the chance is not a probability.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp
       >>> from vidjax.methods.cutmix import cutmix
       >>> clips, targets = jnp.zeros((4, 2, 8, 8, 3)), jnp.eye(4)

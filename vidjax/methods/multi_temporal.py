@@ -170,7 +170,7 @@ def shares(channels: int, delta: float) -> tuple[int, int]:
     Raises:
       ValueError: delta is not in (0, 1], or a branch is left without a channel.
 
-    Example:
+    Examples:
       >>> from vidjax.methods.multi_temporal import shares
       >>> shares(64, 0.75)
       (48, 16)

@@ -60,7 +60,7 @@ def create_model(
     Raises:
       ValueError: the name or an option is unknown, or a value is not allowed.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, vidjax
       >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
       >>> clip = jnp.zeros((1, 4, 32, 32, 3))

@@ -42,7 +42,7 @@ def features(
     Raises:
       ValueError: the network has no such layer, or the clips have the wrong shape.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, vidjax
       >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
       >>> clips = jnp.zeros((1, 4, 32, 32, 3))
@@ -69,7 +69,7 @@ def layers(model: nn.Module, variables: Any, clips: Any) -> dict[str, tuple[int,
       variables: arrays, or their shapes as returned by `jax.eval_shape`.
       clips: `[B, T, H, W, 3]`, floating-point; arrays or shapes.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, vidjax
       >>> from vidjax.trained.features import layers
       >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))

@@ -127,7 +127,7 @@ def read_clip(
     Raises:
       DecodeError: the file cannot be decoded.
 
-    Example:
+    Examples:
       >>> import numpy as np, vidjax
       >>> from vidjax.data.encode import write_mp4
       >>> from vidjax.trained.preprocessing import Preprocessing

@@ -117,7 +117,7 @@ def clips(
     Raises:
       ValueError: the source, split or setting does not exist, or the videos do not fit.
 
-    Example:
+    Examples:
       >>> import vidjax
       >>> data = vidjax.clips("synthetic", batch_size=4, clip={"frames": 4, "size": 32})
       >>> batch = data[0]  # also: for batch in data

@@ -32,7 +32,7 @@ def read_features(path: str | Path) -> Features:
       FeaturesError: the file holds no features or is damaged; names the file.
       OSError: the file cannot be read.
 
-    Example:
+    Examples:
       >>> from pathlib import Path
       >>> import numpy as np, vidjax
       >>> from vidjax.trained.feature_files.files import write_features

@@ -73,7 +73,7 @@ def load_pretrained(
       ValueError: the network does not exist, or an option is unknown. Accessing `variables` raises
         it if the file is damaged or the wrong one.
 
-    Example:
+    Examples:
       >>> import vidjax
       >>> from pathlib import Path
       >>> _ = Path("X3D_XS.pyth").write_bytes(b"...")  # in place of the published file

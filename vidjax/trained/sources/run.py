@@ -41,7 +41,7 @@ def open_run(
       ValueError: there is no run, its files are damaged, or a changed setting would change the
         meaning of the logits.
 
-    Example:
+    Examples:
       >>> import vidjax
       >>> from pathlib import Path
       >>> from vidjax.run.config import from_mapping
