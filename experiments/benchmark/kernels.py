@@ -20,14 +20,14 @@ import jax
 from absl import flags
 
 from vidjax.layers.conv import Triple, conv3d
-from vidjax.layers.convolution.choice import VARIABLE
+from vidjax.layers.convolution.choice import VARIABLE, read_rows
 from vidjax.layers.convolution.problem import Problem
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.malloc_settings import keep_freed_memory
 
 from .arguments import clip_sizes
-from .choice_check import print_check, read_rows
+from .choice_check import print_check
 from .convolution_times import measure
 from .machine import copy_rates, leave_memory_to_others
 from .timing import print_table, time_in_turns

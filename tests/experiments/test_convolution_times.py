@@ -104,11 +104,11 @@ def test_a_check_compares_the_choice_with_the_best(monkeypatch, capsys):
     row = {
         "backend": "cpu", "pass": "forward", "clip": "1x2x8x8x4", "kernel": "1x3x3",
         "strides": "1x1x1", "pads": "0+0x1+1x1+1", "outputs": "8", "groups": "1",
-        "algorithm": "taps", "ms": "2", "others": "patches:3 winograd:4",
+        "algorithm": "taps", "ms": "2", "others": "im2col:3 winograd:4",
     }  # fmt: skip
-    monkeypatch.setattr(choice_check, "choose", lambda name, problem, backend: "patches")
-    assert choice_check.slowdown(row) == ("patches", 1.5)
-    choice_check.print_check([row, {**row, "algorithm": "patches", "ms": "1", "others": ""}])
+    monkeypatch.setattr(choice_check, "choose", lambda name, problem, backend: "im2col")
+    assert choice_check.slowdown(row) == ("im2col", 1.5)
+    choice_check.print_check([row, {**row, "algorithm": "im2col", "ms": "1", "others": ""}])
     out = capsys.readouterr().out
     assert "1 of 2 choices take at most 1.1 times as long as the best" in out
     assert "1.50" in out

@@ -1,4 +1,4 @@
-"""Old names of options, which still work: whoever uses one is told the new name."""
+"""Accepts old names of options, and tells the user the new ones."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def _train(given: Config, workdir: Path, timer: PhaseTimer) -> Outcome:
     given = resolve(given)
     check_writers(given.writers, workdir)
     # Checked before hours of data preparation.
-    after_first(lambda: check(workdir, given), "looking at the work directory")
+    after_first(lambda: check(workdir, given), "checking the work directory")
     require_table(given.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
         known = begun_with(workdir)
@@ -113,7 +113,7 @@ def _train(given: Config, workdir: Path, timer: PhaseTimer) -> Outcome:
             continuation = changed_duration.continuation(workdir, as_given, plan, len(source))
             mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
             claim(workdir, given, experiment.network.classes, continuation.step, mesh)
-            after_first(lambda: classes.keep(workdir), "keeping the weights of classes")
+            after_first(lambda: classes.keep(workdir), "storing the class weights")
             for note in (*notes, *continuation.notes):
                 progress.note(note)
             # From here on there is a state to save. Before, SIGTERM ends the process as usual.
@@ -131,7 +131,7 @@ def _owned(workdir: Path) -> Iterator[Owner | Lease | None]:
             advice = "wait until it ends, stop it, or use another --workdir"
             return stack.enter_context(owned(workdir, advice=advice)) if is_first() else None
 
-        yield after_first(own, "owning the work directory")
+        yield after_first(own, "claiming the work directory")
 
 
 class _Run:
@@ -220,7 +220,7 @@ class _Run:
         state, self._shardings = self._network.init(self._optimizer)
         report_progress("opening checkpoints")
         steps = self._checkpoints.steps()
-        compare("look for the last checkpoint", {"checkpoints": steps})
+        compare("looking for the last checkpoint", {"checkpoints": steps})
         step = steps[-1] if steps else 0
         run: Mapping[str, Any] = {}
         if steps:
