@@ -46,8 +46,8 @@ class Value:
     """An array of a program; each is computed once.
 
     Attributes:
-      shape: of the array.
-      dtype: of the array.
+      shape: shape of the array.
+      dtype: dtype of the array.
       constant: the array itself, if the program holds it.
     """
 

@@ -77,7 +77,7 @@ class Subject:
         """Opens the network and its data set.
 
         A run may belong to someone else, so its data set is prepared only in the folder that
-        `--data_dir` names. `mapping` gives the network's class for each label of the data set.
+        `--data_dir` names. `label_map` gives the network's class for each label of the data set.
 
         Raises:
           ValueError: the data set is not prepared, or does not fit.

@@ -90,7 +90,7 @@ def inflate(
 
     Args:
       image_variables: `{"params": ..., "batch_stats": ...}` of `resnet_50` or `cifar_resnet_110`.
-      name: of the video network, as in `list_models()`.
+      name: name of the video network, as in `list_models()`.
       num_classes: classes of the video network; None keeps the image network's. For another number
         the classifier is newly initialised.
       how: `mean` repeats kernels over time and divides them by the number of frames; `center` makes
@@ -98,7 +98,7 @@ def inflate(
       colours: mean and std of red, green and blue in [0, 1], as in the image network's training.
         None takes those that `load_torch` found, or else ImageNet's.
       allow: as in `load_torch`.
-      **options: of the video network, as in `create_model`.
+      **options: options of the video network, as in `create_model`.
 
     Raises:
       ValueError: the name or an option is unknown, the network is itself an image network, or the
@@ -126,14 +126,14 @@ def inflate_torch(
     """Inflates a PyTorch file of an image ResNet of any depth to a video network's weights.
 
     Args:
-      name: of the video network, as in `list_models()`.
+      name: name of the video network, as in `list_models()`.
       source: a file of torchvision's ResNets, or of the CIFAR ResNets of bearpaw and akamaster; it
         may be given in the forms that `load_torch` takes.
       num_classes: as in `inflate`.
       how: as in `inflate`.
       allow: as in `load_torch`.
       entry: as in `load_torch`.
-      **options: of the video network, as in `create_model`.
+      **options: options of the video network, as in `create_model`.
 
     Raises:
       ValueError: as in `load_torch` and `inflate`.

@@ -39,8 +39,8 @@ class UnstatedOption(NamedTuple):
     """An option that changes what a network computes but leaves no trace in a file.
 
     Attributes:
-      option: its name.
-      why: the value that is used unless the user sets it, and the value of published files.
+      option: name of the option.
+      why: text that states the value used unless the user sets it, and the value of published files.
     """
 
     option: str
@@ -52,7 +52,7 @@ class Seen(NamedTuple):
 
     Attributes:
       networks: pattern of our network names.
-      options: that the file's variant of the network must have.
+      options: options that the file's variant of the network must have.
       colours: normalisations of the published files, the most frequent first.
     """
 
@@ -110,7 +110,7 @@ class Layout:
         """
         mark: KeyMarker | None = _lookup(self.marks, network)
         if mark and any(re.search(mark.part, key) for key in keys) != mark.there:
-            raise CheckpointError(f"this is no file of {network}, but {mark.otherwise}")
+            raise CheckpointError(f"this is not a file of {network}, but {mark.otherwise}")
 
     def untold(self, network: str) -> UnstatedOption | None:
         """Returns the option of a network that no file states, or None."""

@@ -50,8 +50,8 @@ class Converted:
       variables: `{"params": ..., "batch_stats": ...}`, float32.
       options: arguments for `create_model`, besides the name, that build the file's network.
       num_classes: classes of the classifier.
-      mean: of red, green and blue in [0, 1], as in training.
-      std: of red, green and blue in [0, 1].
+      mean: mean of red, green and blue in [0, 1], as in training.
+      std: standard deviation of red, green and blue in [0, 1].
       frames: the only number of frames that the weights fit; None means any.
       report: what happened to each tensor of the file.
     """
@@ -94,13 +94,13 @@ def load_torch(
       allow: differences that are not errors: any of `missing`, `unused`, `nonfinite`.
       entry: name of the state dict to read from a file that holds several, such as
         `state_dict_ema`. None reads the usual one, and a warning names the others.
-      mean: of red, green and blue in [0, 1], as in training. None takes the project's known values,
-        and a warning says if its files differ.
-      std: of red, green and blue in [0, 1]; as `mean`.
+      mean: mean of red, green and blue in [0, 1], as in training. None takes the project's known
+        values, and a warning says if its files differ.
+      std: standard deviation of red, green and blue in [0, 1]; as `mean`.
       channels: channel order that the file's kernels expect, `RGB` or `BGR`. BGR kernels are
         reversed, so that the network takes RGB. None means RGB.
-      **options: of the network, as in `create_model`. A warning names options that no file states,
-        such as `temporal_pooling` of `tam_ibm_50`, unless you pass them.
+      **options: options of the network, as in `create_model`. A warning names options that no file
+        states, such as `temporal_pooling` of `tam_ibm_50`, unless you pass them.
 
     Returns:
       `{"params": ..., "batch_stats": ...}`, float32, with the attributes `model`, `options`,
@@ -284,7 +284,7 @@ def shapes(
     """Returns the shapes of a network's variables by path, without computing anything.
 
     Args:
-      name: of the network.
+      name: name of the network.
       num_classes: classes of the classifier.
       clip: frames, height and width of the input.
       options: as in `create_model`.

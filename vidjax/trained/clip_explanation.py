@@ -104,7 +104,7 @@ class Explanation:
 
     Attributes:
       label: name of the class.
-      probability: of the class, according to the network.
+      probability: probability of the class, according to the network.
       frames: frames of the clip, uint8 `[T, S, S, 3]`.
       tube: saliency tube of the class.
       stages: tubes by stage, for networks with Class Regularization.
@@ -259,7 +259,7 @@ def explain_clip(
       pyramid: settings of `class_feature_pyramid`; None computes no pyramid. The threshold defaults
         to that of the network's card.
       degree: degree of the splines that enlarge tubes; None is the paper's, as in
-        `enlarging.degree_of`.
+        `upsampling.degree_of`.
 
     Raises:
       ValueError: the class does not exist, or the network cannot be explained this way.

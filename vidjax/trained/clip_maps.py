@@ -111,10 +111,10 @@ def map_clip(
       opened: a network and a clip.
       label: name of the class; None is the predicted one.
       names: names of the maps.
-      layer: layer for the maps that take one, as in `features.features_at`.
+      layer: layer for the maps that take one, as in `layer_lookup.features_at`.
       settings: settings of maps, by map name.
       degree: degree of the splines that enlarge maps; None is the paper's, as in
-        `enlarging.degree_of`.
+        `upsampling.degree_of`.
       progress: called with a map's name, its finished passes and the number of passes.
 
     Raises:

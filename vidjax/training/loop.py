@@ -220,7 +220,7 @@ class _Run:
         state, self._shardings = self._network.init(self._optimizer)
         report_progress("opening checkpoints")
         steps = self._checkpoints.steps()
-        compare("looking for the last checkpoint", {"checkpoints": steps})
+        compare("look for the last checkpoint", {"checkpoints": steps})
         step = steps[-1] if steps else 0
         run: Mapping[str, Any] = {}
         if steps:

@@ -57,7 +57,7 @@ def trained_of(network: Network, workdir: Path, checkpoint: str) -> Trained:
     """Combines a configuration's network with the weights of a run.
 
     Args:
-      network: of the run's configuration, or one with the same parameters.
+      network: network of the run's configuration, or one with the same parameters.
       workdir: the run's directory.
       checkpoint: a step, `best` or `last`.
     """
