@@ -40,7 +40,7 @@ class UnstatedOption(NamedTuple):
 
     Attributes:
       option: name of the option.
-      why: text that states the value used unless the user sets it, and the value of published files.
+      why: text with the value that is used unless the user sets it, and that of published files.
     """
 
     option: str
