@@ -77,7 +77,12 @@ class Subject:
         """Opens the network and its data set.
 
         A run may belong to someone else, so its data set is prepared only in the folder that
-        `--data_dir` names. `label_map` gives the network's class for each label of the data set.
+        `--data_dir` names.
+
+        Args:
+          progress: called with the progress of preparing the data set.
+          config: configuration to open; None is the run's.
+          mapping: the network's class for each label of the data set, where they differ.
 
         Raises:
           ValueError: the data set is not prepared, or does not fit.

@@ -41,12 +41,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Tuning:
-    """A grid of learning rates and lengths, which every row is tuned over.
+    """The grid of learning rates and durations over which every row is tuned.
 
     Attributes:
       rates: learning rates.
-      durations: lengths of the training, such as `60 epochs`.
-      seed: seed of all trials; no run of a table has it.
+      durations: durations of the training, such as `60 epochs`.
+      seed: seed of all trials, which no run of a table has.
     """
 
     rates: tuple[float, ...]
