@@ -67,7 +67,7 @@ class Mesh:
         return Mesh(devices // self.fsdp, self.fsdp)
 
     def groups(self, machine: Machine) -> dict[str, tuple[int, int]]:
-        """Returns, for each axis, the size of its groups and how many of a group share an island."""
+        """Returns, for each axis, the size of its groups, and how many of one share an island."""
         island = min(machine.island, self.size)
         inside = min(self.fsdp, island)
         across = min(self.data, max(1, island // self.fsdp))

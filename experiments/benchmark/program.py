@@ -68,7 +68,8 @@ def _print(found: Sequence[Finding], program: object) -> None:
     sizes = program.memory_analysis()  # type: ignore[attr-defined]
     title = (
         f"{named(_MODEL.value, network_options(_WIDTH.value, None))}, {_DTYPE.value}, "
-        f"{_CLIPS.value} clips of {'x'.join(_SHAPE.value)} per device, for {_TOPOLOGY.value or 'this CPU'}; "
+        f"{_CLIPS.value} clips of {'x'.join(_SHAPE.value)} per device, "
+        f"for {_TOPOLOGY.value or 'this CPU'}; "
         f"{sizes.temp_size_in_bytes / 2**20:.0f} MiB of scratch"
     )
     rows = []

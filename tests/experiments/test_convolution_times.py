@@ -88,7 +88,7 @@ def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
     ("flags", "said"),
     [
         (["--measure=none/table.csv"], "none/table.csv: the folder none does not exist"),
-        (["--measure=table.csv", "--only=point"], "--only only selects cases to compare"),
+        (["--measure=table.csv", "--only=point"], "--only selects cases to compare"),
         (["--only=zzz"], "--only=zzz is not part of the name of a case: 3x3x3, 64 channels; "),
         (["--measure=table.csv", "--clip=4,32"], "--clip=4,32: must be FRAMES,HEIGHT,WIDTH"),
         (["--batch=0"], "--batch=0"),
