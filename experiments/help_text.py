@@ -129,4 +129,6 @@ def _limits(flag: flags.Flag) -> Iterator[str]:
     elif flag.boolean and flag.default:
         yield "On by default."
     elif not flag.boolean and flag.default not in (None, "", []):
-        yield f"Default: {flag.default_as_str.strip(chr(39))}."
+        several = isinstance(flag, flags.MultiFlag)
+        shown = ", ".join(map(str, flag.default)) if several else flag.default_as_str
+        yield f"Default: {shown.strip(chr(39))}."

@@ -40,7 +40,7 @@ CHECKPOINT = flags.DEFINE_string(
 CLASS_NAMES = flags.DEFINE_string(
     "class_names",
     None,
-    "FILE: Names of the classes of --weights: a text file with one name a line, or a CSV with a "
+    "FILE: Names of the classes of --weights: a text file with one name per line, or a CSV with a "
     "column `class`.",
 )
 help_text.group("Network", WORKDIR, CHECKPOINT, WEIGHTS, CLASS_NAMES)

@@ -3,8 +3,8 @@ r"""Prepares a data set for training: decodes each video once and stores its fra
 All cores decode. Videos that are missing, broken, unsound or listed twice are left out:
 excluded.csv beside the data names them, and report.csv has the counts of each class. The same
 command continues where it was interrupted, and does nothing if all is done. If a video or an
-annotation file has changed, that is another data set, which is prepared again; the command says
-which files changed.
+annotation file has changed, the command says which, and prepares the changed data set in a folder
+of its own.
 
 Examples:
   vidjax prepare --dataset=ucf101 --describe

@@ -130,12 +130,12 @@ def boolean() -> Kind:
 
 
 def one_of(*known: Any) -> Kind:
-    """One of several values."""
+    """One of several values, or one fixed value."""
     # `in` alone would accept 1 for True, and fail on arrays.
     same = lambda x, each: type(x) is type(each) and x == each  # noqa: E731
-    return Kind(
-        f"one of {', '.join(map(str, known))}", lambda x: any(same(x, each) for each in known)
-    )
+    text = ", ".join(map(str, known))
+    text = text if len(known) == 1 else f"one of {text}"
+    return Kind(text, lambda x: any(same(x, each) for each in known))
 
 
 def word() -> Kind:

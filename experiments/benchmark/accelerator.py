@@ -2,6 +2,10 @@
 
 Each job is a separate process. If one fails or fills the device's memory, the others still run.
 Neither TensorFlow nor TFDS is needed.
+
+Examples:
+  vidjax benchmark accelerator --output=runs/speed
+  vidjax benchmark accelerator --output=runs/tiny --tiny
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ _OUTPUT = flags.DEFINE_string("output", "", "FOLDER: New folder for report.md an
 _TINY = flags.DEFINE_bool("tiny", False, "Uses tiny networks and clips, to test that all jobs run.")
 _PARTS = flags.DEFINE_list("parts", list(PARTS), "PART,...: Parts to run.")
 _NETWORKS = flags.DEFINE_list("networks", [], "NETWORK,...: Networks to measure. By default all.")
-_SECONDS = flags.DEFINE_float("job_seconds", 3600, "Time limit of a job.")
+_SECONDS = flags.DEFINE_float("job_seconds", 3600, "SECONDS: Time limit of a job.")
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ from vidjax.storage.writing import write_text
 from vidjax.terminal import say
 from vidjax.training.malloc_settings import keep_freed_memory
 
+from .. import help_text
 from .decoders import Decoder, own_decoders, peers
 from .generated_videos import FPS, generated
 from .machine import describe, versions
@@ -56,7 +57,9 @@ from .timing import print_table
 _VIDEOS = flags.DEFINE_string(
     "videos", "", "FOLDER: Folder of videos. By default ten videos are generated."
 )
-_SECONDS = flags.DEFINE_float("seconds", 10.0, "Length of the generated videos of 320x240 pixels.")
+_SECONDS = flags.DEFINE_float(
+    "seconds", 10.0, "SECONDS: Length of the generated videos of 320x240 pixels."
+)
 _FRAMES = flags.DEFINE_integer("frames", 16, "Number of frames per clip.", lower_bound=1)
 _STRIDE = flags.DEFINE_integer("stride", 2, "Stride between frames of a clip.", lower_bound=1)
 _SIZE = flags.DEFINE_integer("size", 112, "Height and width of a clip in pixels.", lower_bound=1)
@@ -83,6 +86,11 @@ _EACH = flags.DEFINE_integer("shard_videos", 16, "Videos per shard with --storag
 _THREADS = flags.DEFINE_integer(
     "threads", 2, "Decoding threads with --storage and --soak.", lower_bound=1
 )
+help_text.group("Videos", _VIDEOS, _SECONDS, _SHORT)
+help_text.group("Clips", _FRAMES, _STRIDE, _SIZE, _CHAIN)
+help_text.group("Training step", _MODEL, _BATCH)
+help_text.group("Measuring", _CLIPS, _ROUNDS)
+help_text.group("Bucket and soak test", _STORAGE, _SOAK, _SHARDS, _EACH, _THREADS)
 Frames = Callable[[np.random.Generator], np.ndarray]
 # Number of evenly spread clips per video in the second table.
 _VIEWS = 10

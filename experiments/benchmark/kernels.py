@@ -2,6 +2,10 @@
 
 With --measure it times every algorithm for every convolution of --networks instead, and writes the
 table from which `vidjax.layers.convolution` chooses algorithms on such a machine.
+
+Examples:
+  vidjax benchmark kernels --only=channel-wise
+  vidjax benchmark kernels --measure=measured.csv --networks=r3d_18 --check
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.malloc_settings import keep_freed_memory
 
+from .. import help_text
 from .arguments import clip_sizes
 from .choice_check import print_check
 from .convolution_times import measure
@@ -52,8 +57,9 @@ _DTYPE = flags.DEFINE_enum(
 _CHECK = flags.DEFINE_boolean(
     "check",
     False,
-    "Compares the choices of the table in use with the times of --measure, new or from before.",
+    "Compares the choices of the table in use with the times in the table of --measure.",
 )
+help_text.group("Table of algorithms", _MEASURE, _NETWORKS, _BATCH, _CLIP, _DTYPE, _CHECK)
 
 
 @dataclass(frozen=True)

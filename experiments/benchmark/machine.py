@@ -1,4 +1,8 @@
-"""Measures this machine's peak rates of matrix products and of memory copies."""
+"""Measures this machine's peak rates of matrix products and of memory copies.
+
+Example:
+  vidjax benchmark machine
+"""
 
 from __future__ import annotations
 

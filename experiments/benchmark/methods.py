@@ -2,6 +2,9 @@
 
 `forward` is the pass of an evaluation; its added milliseconds are the "added latency" in table 2 of
 the ICIP paper. `train` is a whole training step.
+
+Example:
+  vidjax benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
 """
 
 from __future__ import annotations

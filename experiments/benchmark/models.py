@@ -1,4 +1,10 @@
-"""Times forward passes and training steps of networks against PyTorch and XLA's convolutions."""
+"""Times forward passes and training steps of networks against PyTorch and XLA's convolutions.
+
+Examples:
+  vidjax benchmark models --models=r3d_18,x3d_s --passes=forward,train
+  vidjax benchmark models --model=r3d_18 --clip=8,64,64 --clip=16,112,112 --batch=1,4
+  vidjax benchmark models --models=r3d_18,x3d_s --processes=3 --output=runs/speed
+"""
 
 from __future__ import annotations
 
@@ -14,6 +20,7 @@ import vidjax
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
+from .. import help_text
 from . import ratio_figure
 from .arguments import clip_sizes, named, network_and_width, network_options, numbers, without
 from .case import Case
@@ -54,22 +61,28 @@ _PEER = flags.DEFINE_enum(
 _COMPILED = flags.DEFINE_bool(
     "compiled", False, "Also measures torch.compile, which takes minutes."
 )
-_LIMIT = flags.DEFINE_float("compile_seconds", 600, "Time limit of torch.compile.")
-_LAX = flags.DEFINE_bool("lax", False, "Also measures XLA's own convolutions, slow on a CPU.")
+_LIMIT = flags.DEFINE_float("compile_seconds", 600, "SECONDS: Time limit of torch.compile.")
+_LAX = flags.DEFINE_bool(
+    "lax", False, "Also measures XLA's own convolutions, which are slow on a CPU."
+)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; the median counts.", lower_bound=1)
 _STEPS = flags.DEFINE_integer(
-    "steps", 1, "Passes per measurement, without waiting in between.", lower_bound=1
+    "steps", 1, "Passes per measurement, started without waiting for results.", lower_bound=1
 )
 _PROCESSES = flags.DEFINE_integer(
     "processes",
     0,
-    "Fresh processes for each network, of vidjax and of PyTorch in turns; their median counts. 0 "
-    "measures everything in one process.",
+    "Number of new processes for each network, of vidjax and of PyTorch in turns; their median "
+    "counts. 0 measures everything in one process.",
     lower_bound=0,
 )
 _OUTPUT = flags.DEFINE_string(
     "output", "", "FOLDER: Folder for models.csv, models.png and ratios.png."
 )
+help_text.group("Networks", _MODEL, _MODELS, _WIDTH, _DEPTHS, _CLASSES, _SCAN)
+help_text.group("Passes", _PASSES, _BATCH, _CLIP, _DTYPES)
+help_text.group("Comparison", _PEER, _COMPILED, _LIMIT, _LAX)
+help_text.group("Measuring", _ROUNDS, _STEPS, _PROCESSES)
 # Flags that are not passed on to the processes of --processes.
 _OF_ALL = ("--processes", "--output", "--model", "--models", "--peer")
 _CHOICES = {"passes": ("forward", "train"), "dtypes": ("float32", "bfloat16")}

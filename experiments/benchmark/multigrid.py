@@ -1,4 +1,8 @@
-"""Compares the wall time of epochs with a multigrid and with a fixed shape, with compilation."""
+"""Compares the wall time of epochs with a multigrid and with a fixed shape, with compilation.
+
+Example:
+  vidjax benchmark multigrid --model=r3d_18 --clip=16,112,112
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,9 @@ _CLIP = flags.DEFINE_list(
     "clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of the base clips."
 )
 _WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
-_BOTH = flags.DEFINE_enum("both", "capped", ["capped", "product"], "How cycles combine.")
+_BOTH = flags.DEFINE_enum(
+    "both", "capped", ["capped", "product"], "How long and short cycles combine."
+)
 _VIDEOS = flags.DEFINE_integer("videos", 20_000, "Number of training videos.")
 _EPOCHS = flags.DEFINE_integer("epochs", 30, "Number of epochs.", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Compute type.")

@@ -1,4 +1,9 @@
-"""Profiles one training step: the largest costs by kind of layer and by operation."""
+"""Profiles one training step: the largest costs by kind of layer and by operation.
+
+Examples:
+  vidjax benchmark profile --model=r3d_18
+  vidjax benchmark profile --model=x3d_s --output=runs/trace
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _WIDTH = flags.DEFINE_integer(
 )
 _CLASSES = flags.DEFINE_integer("classes", 400, "Number of classes.", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "Compute type.")
-_SHOWN = flags.DEFINE_integer("shown", 4, "How many findings of each kind to list.", lower_bound=0)
+_SHOWN = flags.DEFINE_integer("shown", 4, "Number of findings of each kind to list.", lower_bound=0)
 _OUTPUT = flags.DEFINE_string("output", "", "FILE: File for the text of the compiled program.")
 
 

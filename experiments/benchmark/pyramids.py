@@ -1,4 +1,8 @@
-"""Measures what Class Feature Pyramids add to a forward pass (networks of thesis table 7.1)."""
+"""Measures what Class Feature Pyramids add to a forward pass (networks of thesis table 7.1).
+
+Example:
+  vidjax benchmark pyramids --models=r3d_50
+"""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from vidjax.evaluation.cost import count_cost
 from vidjax.run.config import Config
 from vidjax.run.network import Network
 
+from .. import help_text
 from .arguments import clip_sizes, named, network_options
 from .compiled_step import compile_step, devices, network_on, step_config
 from .interconnect import MACHINES, Machine, Mesh, seconds
@@ -39,14 +40,14 @@ _TOPOLOGY = flags.DEFINE_string(
     "topology", "", "TOPOLOGY: TPUs to compile for instead, such as v5e:2x4."
 )
 _FSDP = flags.DEFINE_integer("fsdp", 1, "Devices along the mesh axis that shards parameters.")
-_NORM = flags.DEFINE_string("batch_norm", "global", "KIND: Like the setting train.batch_norm.")
-_PARTS = flags.DEFINE_integer("accumulate", 1, "Like the setting train.accumulate.", lower_bound=1)
+_NORM = flags.DEFINE_string("batch_norm", "global", "KIND: As the setting `train.batch_norm`.")
+_PARTS = flags.DEFINE_integer("accumulate", 1, "As the setting `train.accumulate`.", lower_bound=1)
 _MACHINE = flags.DEFINE_enum("machine", "v5e", sorted(MACHINES), "Machine to predict for.")
 _LINK = flags.DEFINE_float(
-    "link_gbs", None, "GB/s of a device inside an island, instead of the machine's."
+    "link_gbs", None, "GB/s that a device sends inside an island, instead of the machine's."
 )
 _NETWORK = flags.DEFINE_float(
-    "network_gbs", None, "GB/s of a device between islands, instead of the machine's."
+    "network_gbs", None, "GB/s that a device sends between islands, instead of the machine's."
 )
 _ISLAND = flags.DEFINE_integer("island", None, "Devices per island, instead of the machine's.")
 _LATENCY = flags.DEFINE_float("latency_us", 0.0, "Latency of each exchange in microseconds.")
@@ -55,6 +56,9 @@ _SHARE = flags.DEFINE_float(
     "peak_share", 0.3, "Share of the peak FLOP/s that a step reaches, if --step_ms is not given."
 )
 _MOST = flags.DEFINE_integer("most", 1024, "Largest number of devices to predict.", lower_bound=1)
+help_text.group("Step", _MODEL, _CLASSES, _CLIPS, _SHAPE, _WIDTH, _DTYPE, _NORM, _PARTS)
+help_text.group("Devices", _DEVICES, _TOPOLOGY, _FSDP)
+help_text.group("Prediction", _MACHINE, _LINK, _NETWORK, _ISLAND, _LATENCY, _STEP, _SHARE, _MOST)
 
 
 def main(arguments: Sequence[str]) -> None:
