@@ -27,7 +27,7 @@ def group(title: str, *holders: flags.FlagHolder) -> None:
 
 
 def is_asked(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for help."""
+    """Returns whether a command line asks for help."""
     return bool(_ASKED & set(arguments))
 
 

@@ -108,8 +108,7 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
 
     Args:
       text: the weights, as `--weights` takes them.
-      settings: value of `--config`; what the command line does not set is as the weights were
-        trained.
+      settings: value of `--config`; other settings are those that the weights were trained with.
 
     Raises:
       ValueError: there are no such weights, or a setting does not fit them.
@@ -140,7 +139,7 @@ def folder() -> Path:
 
 
 def _named(trained: Trained) -> Trained:
-    """Gives the network the names of classes that the command line has."""
+    """Returns the network with the class names of the command line."""
     if not CLASS_NAMES.value:
         return trained
     names = read_class_list(as_path(CLASS_NAMES.value))

@@ -83,9 +83,9 @@ _INPUT = flags.DEFINE_enum(
     "input",
     "frames",
     ("frames", "flow"),
-    "What is stored: frames, or the optical flow between them.",
+    "Stores the frames, or the optical flow between them.",
 )
-_FLOW = flags.DEFINE_enum("flow_method", Flow.method, METHODS, "How --input=flow is computed.")
+_FLOW = flags.DEFINE_enum("flow_method", Flow.method, METHODS, "Algorithm for --input=flow.")
 _BOUND = flags.DEFINE_float(
     "flow_bound",
     Flow.bound,

@@ -26,7 +26,7 @@ _import = builtins.__import__
 
 
 def asked_for_help(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for the command's help."""
+    """Returns whether a command line asks for the command's help."""
     # Arguments after `--` are not flags.
     return not _HELP.isdisjoint(itertools.takewhile(lambda text: text != "--", arguments))
 

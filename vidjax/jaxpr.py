@@ -98,13 +98,13 @@ def bind(primitive: core.Primitive, arrays: Sequence[Any], params: Mapping[str, 
 
 
 def is_literal(atom: Any) -> bool:
-    """Whether an argument is a literal of the program (with `val`) instead of a variable."""
+    """Returns whether an argument is a literal of the program (with `val`), not a variable."""
     return isinstance(atom, core.Literal)
 
 
 @_known
 def loop(equation: Any) -> Loop:
-    """A `scan`."""
+    """Reads the parameters of a `scan`."""
     params, given = equation.params, _shapes(equation.invars)
     if "ft_in" in params:
         consts, carry, _ = (len(part) for part in params["ft_in"].unpack())

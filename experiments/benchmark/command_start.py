@@ -23,8 +23,8 @@ class Start:
     """The duration of a command.
 
     Attributes:
-      name: what the command does, and whether a cache of compiled programs existed.
-      seconds: seconds until it had done that.
+      name: work of the command, and whether a cache of compiled programs existed.
+      seconds: seconds until the work was done.
       end: seconds until the process ended.
     """
 

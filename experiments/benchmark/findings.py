@@ -123,7 +123,7 @@ def _array(match: re.Match[str]) -> Array:
 
 
 def _of_float32(operands: str, arrays: dict[str, Array]) -> bool:
-    """Whether all operands are float32; the text has either their names or their types."""
+    """Returns whether all operands are float32; the text has either their names or their types."""
     types = re.findall(r"\b([a-z]+\d+)\[", operands)
     if not types:
         names = [name.strip().lstrip("%") for name in operands.split(",")]

@@ -88,7 +88,7 @@ def _builder(request: catalog.Request) -> VideoFolder:
 
 
 def main(scratch: Path) -> None:
-    """Does each of `PARTS` once, and prints the seconds and the memory."""
+    """Runs each of `PARTS` once, and prints its seconds and memory."""
     request = _request(scratch / "large", scratch / "videos.csv")
     folder = _builder(request).folder
     before = resident()

@@ -44,7 +44,7 @@ class Budget:
     estimate: float
 
     def has(self, run: Run) -> bool:
-        """Whether a run is trained."""
+        """Returns whether a run is trained."""
         return run.seed in self.seeds and run.row in self.rows
 
     def in_words(self, plan: Plan) -> str:
@@ -118,7 +118,7 @@ def estimates(plan: Plan) -> dict[str, float]:
 
 
 def done(run: Run) -> bool:
-    """Whether a run is finished."""
+    """Returns whether a run is finished."""
     return read_record(run.record).get("state") == "finished"
 
 

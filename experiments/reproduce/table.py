@@ -91,7 +91,7 @@ class Table:
 
     Attributes:
       name: name on the command line.
-      title: what the table shows.
+      title: title of the table.
       source: the paper, the number of the table, and the network and data set of its numbers.
       rows: rows of the setups that have none of their own, in order.
       reference: name of the row that the others are compared with.

@@ -34,7 +34,10 @@ def _block(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
 
 
 def _stage(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Rules of a branch of a big-little stage; its strided projection pools before it convolves."""
+    """Returns the rules of a branch of a big-little stage.
+
+    Its strided projection pools before it convolves.
+    """
     first = 1 if torch == "big" else 0
     stage = rf"{BASE}layer(?P<layer>\d)\.{torch}\.(?P<index>\d+)"
     here = f"layer{{layer}}/{ours}"

@@ -62,7 +62,7 @@ def choose_normalization(
       name: name of the network, for the warning.
       layout: the project whose key names the file has, for the warning.
       known: normalisations of all published files of this kind, the preferred one first.
-      given: what the user states.
+      given: normalisation that the user states.
     """
     alike = [colours for colours in known if given.order in (None, colours.order)] or known
 

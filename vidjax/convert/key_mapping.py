@@ -27,7 +27,7 @@ class KeyMarker(NamedTuple):
     Attributes:
       part: regular expression that is searched in all keys.
       there: whether a file of this network contains it.
-      otherwise: what the file is if not, and what to do then, as the end of an error message.
+      otherwise: end of the error message if it does not: what the file is instead, and what to do.
     """
 
     part: str

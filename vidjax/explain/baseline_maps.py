@@ -31,13 +31,13 @@ class Baseline:
 
 
 def random_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """Random noise, as smooth as a map computed from features of these sizes."""
+    """Returns random noise, as smooth as a map computed from features of these sizes."""
     chance = (ndimage.gaussian_filter(rng.normal(size=own), _CELLS) for own in cells)
     return together(tuple(chance), _size(clip))
 
 
 def centre_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """A Gaussian in the middle of every frame, where people usually are."""
+    """Returns a Gaussian in the middle of every frame, where people usually are."""
     del cells, rng
     frames, *sides = _size(clip)
     bump = np.ones(())
@@ -48,7 +48,7 @@ def centre_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator
 
 
 def movement_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """How much the colours change between neighbouring frames, blurred."""
+    """Returns the change of colours between neighbouring frames, blurred."""
     del cells, rng
     frames, *sides = _size(clip)
     if frames == 1:

@@ -33,7 +33,7 @@ def energy(volume: np.ndarray, mask: np.ndarray) -> float:
 
 
 def steps_of(volume: np.ndarray, count: int) -> np.ndarray:
-    """Returns what is blanked in each step, from nothing to all: bool `[count + 1, T, H, W]`.
+    """Returns the blanked locations of each step, from none to all: bool `[count + 1, T, H, W]`.
 
     Each step adds the same number of locations, the largest values first.
     """

@@ -120,15 +120,15 @@ class Checkpoints:
             self._manager = ocp.CheckpointManager(place, options=options)
 
     def steps(self) -> list[int]:
-        """Steps of the complete checkpoints, ascending."""
+        """Returns the steps of the complete checkpoints, ascending."""
         return sorted(self._manager.all_steps())
 
     def best_step(self) -> int | None:
-        """Step of the checkpoint with the best evaluation, or None before the first evaluation."""
+        """Returns the step of the checkpoint with the best evaluation; None before the first."""
         return (self._best or self._read_best())[0]
 
     def best_score(self) -> float:
-        """Score of the best checkpoint; minus infinity before the first evaluation."""
+        """Returns the score of the best checkpoint; minus infinity before the first evaluation."""
         return (self._best or self._read_best())[1]
 
     def save(self, step: int, state: Any, run: Run) -> None:

@@ -57,8 +57,8 @@ class DataConfig:
       short_side: short side of the stored frames in pixels.
       fps: frame rate at which videos are stored; None keeps each video's own.
       quality: JPEG quality of the stored frames.
-      input: what is stored and what networks see: `frames`, or `flow`, the optical flow from each
-        frame to the next.
+      input: the stored data, and the input of networks: `frames`, or `flow`, the optical flow from
+        each frame to the next.
       flow_method: algorithm for optical flow: `dis`, `farneback`, or `tvl1`, which needs OpenCV's
         contrib build.
       flow_bound: flow is clipped to this many pixels of the stored frames, in both directions of x

@@ -170,7 +170,7 @@ def _is_of_others(file: Path) -> bool:
 
 
 def _has_begun(workdir: Path) -> bool:
-    """Whether a run has left anything there; a run refused for its settings has not."""
+    """Returns whether a run has left anything there; a run refused for its settings has not."""
     checkpoints = workdir / "checkpoints"
     saved = checkpoints.is_dir() and any(checkpoints.iterdir())
     return saved or (workdir / "metrics.jsonl").is_file()

@@ -193,7 +193,7 @@ class _Run:
     def _nothing_to_lose(
         self, *finish: Callable[[], None]
     ) -> contextlib.AbstractContextManager[None]:
-        """A context in which SIGTERM ends the run as soon as pending writes are on disk."""
+        """Lets SIGTERM end the run in this context, as soon as pending writes are on disk."""
 
         def leave() -> None:
             for each in (self._checkpoints.wait, *finish):

@@ -34,7 +34,7 @@ class Algorithm:
     kernel_gradient: Pass | None = None
 
     def has(self, name: str, problem: Problem) -> bool:
-        """Whether the algorithm can compute a pass of the problem."""
+        """Returns whether the algorithm can compute a pass of the problem."""
         return getattr(self, name) is not None and self.fits(problem, name)
 
 

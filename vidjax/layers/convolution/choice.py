@@ -190,7 +190,10 @@ def _given(path: str) -> dict[str, list[Measured]]:
 
 
 def _alike(row: Measured, problem: Problem) -> bool:
-    """Whether a row can predict a problem: kind, extent and whether there is a stride are equal."""
+    """Returns whether a row can predict a problem.
+
+    Both have the same kind and extent, and both have a stride or neither.
+    """
     other = row.problem
     return (other.kind, other.extent, other.strided) == (
         problem.kind,

@@ -24,7 +24,7 @@ def convolve(problem: Problem, x: jax.Array, kernel: jax.Array, backend: str) ->
 
 
 def _computed_whole(problem: Problem) -> bool:
-    """Whether an algorithm other than XLA's slow one computes all groups at once, in each pass."""
+    """Returns whether each pass has an algorithm for all groups at once, besides XLA's slow one."""
     return all(set(candidates(name, problem)) - {"xla"} for name in PASSES)
 
 

@@ -20,5 +20,5 @@ def portable() -> Iterator[None]:
 
 
 def is_portable() -> bool:
-    """Whether the caller is within a `portable` context."""
+    """Returns whether the caller is within a `portable` context."""
     return _portable.get()

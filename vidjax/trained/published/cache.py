@@ -13,13 +13,13 @@ VARIABLE = "VIDJAX_CACHE"
 
 
 def folder() -> Path:
-    """The folder named by the environment variable `VIDJAX_CACHE`, or the system's cache folder."""
+    """Returns the folder in the environment variable `VIDJAX_CACHE`, or in the system's cache."""
     named = os.environ.get(VARIABLE)
     return Path(named).expanduser() if named else Path(pooch.os_cache("vidjax")) / "weights"
 
 
 def place(row: Checkpoint) -> Path:
-    """The path of a checkpoint's file in the cache, whether it exists or not."""
+    """Returns the path of a checkpoint's file in the cache, whether it exists or not."""
     return folder() / row.file
 
 

@@ -20,7 +20,7 @@ class Place(Protocol):
     """A kind of host; see `vidjax.trained.published.hosts`."""
 
     def takes(self, row: Checkpoint) -> bool:
-        """Whether a checkpoint is on this kind of host."""
+        """Returns whether a checkpoint is on this kind of host."""
 
     def found(self, row: Checkpoint) -> Path | None:
         """Returns its file if it is on this machine outside the cache."""

@@ -146,7 +146,7 @@ def primitive(name: str, problem: Problem) -> Primitive:
 
 @functools.cache
 def available(name: str, problem: Problem) -> bool:
-    """Whether oneDNN supports the pass by more than its slow reference implementation."""
+    """Returns whether oneDNN supports the pass by more than its slow reference implementation."""
     if (
         library() is None
         or problem.dtype not in DTYPES

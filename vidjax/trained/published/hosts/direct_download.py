@@ -13,7 +13,7 @@ from vidjax.trained.weights_name import WeightsError
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the URL is that of the file itself."""
+    """Returns whether the URL is that of the file itself."""
     return row.direct
 
 

