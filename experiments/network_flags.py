@@ -20,7 +20,7 @@ from vidjax.models.interface import channels_of
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
 from vidjax.run.processes import is_first
-from vidjax.run.sharding import on_hand
+from vidjax.run.sharding import adapt_to_devices
 from vidjax.run.workdir import read_config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
@@ -97,7 +97,7 @@ def opened(settings: ConfigDict) -> tuple[Config, Trained]:
         return of_weights(WEIGHTS.value, settings)
     if CLASS_NAMES.value:
         raise ValueError("--class_names is for --weights alone: a run has the names of its classes")
-    config, notes = on_hand(from_mapping(settings), set(command_line.named_settings()))
+    config, notes = adapt_to_devices(from_mapping(settings), set(command_line.named_settings()))
     if is_first():
         complain(*notes)
     return config, open_run(as_path(WORKDIR.value), config, CHECKPOINT.value)

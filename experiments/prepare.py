@@ -39,7 +39,7 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data import catalog
-from vidjax.data.multi_label_text import apart
+from vidjax.data.multi_label_text import split_labels
 from vidjax.data.optical_flow import METHODS, Flow
 from vidjax.data.preparation_report import EXCLUDED, REPORT, Count, read_report, total
 from vidjax.data.process_pool import MOST_WORKERS
@@ -192,7 +192,7 @@ def _print(counts: Sequence[Count], folder: Path) -> None:
 
 
 def _classes(label: str) -> tuple[str, ...]:
-    return apart(label) if _SEVERAL.value else (label,)
+    return split_labels(label) if _SEVERAL.value else (label,)
 
 
 if __name__ == "__main__":

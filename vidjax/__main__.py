@@ -55,7 +55,7 @@ def commands() -> dict[str, str]:
         try:
             tree = _tree(name)
         except plugins.PluginError as error:
-            plugins.tell(str(error))
+            plugins.warn_once(str(error))
             continue
         if _is_command(tree):
             found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]

@@ -12,7 +12,7 @@ from absl import flags
 from vidjax.run.config import Config, from_mapping
 from vidjax.run.experiment import Experiment, Progress
 from vidjax.run.network import Network
-from vidjax.run.sharding import on_hand
+from vidjax.run.sharding import adapt_to_devices
 from vidjax.run.workdir import read_config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
@@ -124,7 +124,7 @@ def subject_of_run(name: str) -> Subject:
     Raises:
       ValueError: it cannot be opened.
     """
-    config, notes = on_hand(from_mapping(read_config(as_path(name))))
+    config, notes = adapt_to_devices(from_mapping(read_config(as_path(name))))
     complain(*notes)
     config = _in_folder(config)
     trained = open_run(as_path(name), config, network_flags.CHECKPOINT.value)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidjax.array_paths import PlaceError
+from vidjax.array_paths import ArrayPathError
 from vidjax.convert import converted_folder
 from vidjax.run import checksums
 from vidjax.run.checkpoint import CheckpointError, Checkpoints
@@ -161,7 +161,7 @@ def test_paths_that_libraries_misread_are_refused_before_anything_is_written(
 ):
     place = tmp_path / name
     for keep in (Checkpoints, lambda place: loop.train(tiny_config, place), converted):
-        with pytest.raises(PlaceError, match="choose another folder") as error:
+        with pytest.raises(ArrayPathError, match="choose another folder") as error:
             keep(place)
         assert str(tmp_path) in str(error.value)
         assert list(tmp_path.iterdir()) == []

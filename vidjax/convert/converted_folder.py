@@ -13,7 +13,7 @@ import msgspec
 import orbax.checkpoint as ocp
 
 from vidjax import records
-from vidjax.array_paths import check_place
+from vidjax.array_paths import check_array_path
 from vidjax.array_validation import ArrayFilesError, check_arrays
 from vidjax.convert.loading import Converted, shapes
 from vidjax.models.model_list import model_card
@@ -136,7 +136,7 @@ def write(
         raise ValueError(_uneven(len(classes), converted.num_classes))
     # For an object store the files are written here and then copied.
     if not is_url(directory):
-        check_place(directory)
+        check_array_path(directory)
     check_empty(directory)
     facts = {
         "name": name,

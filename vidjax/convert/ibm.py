@@ -75,7 +75,7 @@ LAYOUTS = (
         "IBM action-recognition-pytorch",
         PLAIN,
         {"tam_ibm_50": ({},)},
-        unsaid={
+        unstated_options={
             "tam_ibm_50": UnstatedOption(
                 "temporal_pooling",
                 "time is halved after stages 1 to 3. The published files were trained without "

@@ -52,10 +52,10 @@ from vidjax.convert.loaded import Loaded
 from vidjax.convert.loading import (
     Converted,
     check_allowed,
-    complete,
-    judge,
+    fill_missing,
+    log_report,
+    refuse_misfits,
     shapes_of,
-    tell,
 )
 from vidjax.convert.state_dict import Fit, Grow, fit, ordered
 from vidjax.convert.torch_pickles import CheckpointError, short
@@ -198,12 +198,12 @@ def _inflated(
         fitted = fit(image.layout, image.tensors, image.places, shapes, np.asarray, _grow(how))
         trials.append((_over_time(fitted, shapes, how), chosen, model))
     fitted, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
-    judge(name, fitted.report, allow)
+    refuse_misfits(name, fitted.report, allow)
     _check_stem(image, name, model, clip)
-    tell(name, fitted.report)
+    log_report(name, fitted.report)
     # A matrix over time fits one number of frames only.
     frames = clip[0] if any("global1" in path for path in fitted.report.added) else None
-    variables = complete(model, clip, fitted)
+    variables = fill_missing(model, clip, fitted)
     return Converted(variables, chosen, classes, *image.colours, frames, fitted.report)
 
 

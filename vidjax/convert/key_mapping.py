@@ -80,7 +80,7 @@ class Layout:
         network differs from our default.
       colours: rows to try in this order, for networks whose normalisation differs from the card's.
       marks: from patterns of our names to the mark that identifies the network.
-      unsaid: from patterns of our names to an option that the user must set.
+      unstated_options: from patterns of our names to an option that the user must set.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Layout:
     networks: Mapping[str, tuple[Options, ...]]
     colours: tuple[Seen, ...] = ()
     marks: Mapping[str, KeyMarker] = field(default_factory=dict)
-    unsaid: Mapping[str, UnstatedOption] = field(default_factory=dict)
+    unstated_options: Mapping[str, UnstatedOption] = field(default_factory=dict)
 
     def options(self, network: str) -> tuple[Options, ...]:
         """Returns the options to try for a network; empty if the project does not have it."""
@@ -112,9 +112,9 @@ class Layout:
         if mark and any(re.search(mark.part, key) for key in keys) != mark.there:
             raise CheckpointError(f"this is not a file of {network}, but {mark.otherwise}")
 
-    def untold(self, network: str) -> UnstatedOption | None:
+    def unstated_option(self, network: str) -> UnstatedOption | None:
         """Returns the option of a network that no file states, or None."""
-        found: UnstatedOption | None = _lookup(self.unsaid, network)
+        found: UnstatedOption | None = _lookup(self.unstated_options, network)
         return found
 
     def places(self, keys: Iterable[str]) -> dict[str, Path]:

@@ -191,14 +191,14 @@ def _converted(
         raise refused[0]
     fitted, layout, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
     layout.check(name, tensors)
-    judge(name, fitted.report, allow)
-    tell(name, fitted.report)
-    unsaid = layout.untold(name)
-    if unsaid and unsaid.option not in options:
-        logging.warning("no file of %s states %s: %s", layout.name, unsaid.option, unsaid.why)
+    refuse_misfits(name, fitted.report, allow)
+    log_report(name, fitted.report)
+    unstated = layout.unstated_option(name)
+    if unstated and unstated.option not in options:
+        logging.warning("no file of %s states %s: %s", layout.name, unstated.option, unstated.why)
     known = layout.colours_of(name, chosen) or (Normalization(card.mean, card.std),)
     mean, std, order = choose_normalization(name, layout.name, known, colours)
-    variables = complete(model, clip, fitted)
+    variables = fill_missing(model, clip, fitted)
     variables = to_rgb(variables) if order == "BGR" else variables
     return Converted(variables, chosen, classes, mean, std, frames, fitted.report)
 
@@ -305,7 +305,7 @@ def shapes_of(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, 
     return {tuple(part.key for part in path): leaf.shape for path, leaf in leaves}
 
 
-def judge(name: str, report: Report, allow: Collection[str]) -> None:
+def refuse_misfits(name: str, report: Report, allow: Collection[str]) -> None:
     """Refuses a file that does not fit a network, unless the differences are allowed."""
     wrong = [part for part in ALLOWED if getattr(report, part) and part not in allow]
     if wrong:
@@ -319,7 +319,7 @@ def _in_one_line(report: Report) -> str:
     return "; ".join(line.strip() for line in str(report).splitlines())
 
 
-def tell(name: str, report: Report) -> None:
+def log_report(name: str, report: Report) -> None:
     """Logs the report of a file, and warns about newly initialised parameters."""
     logging.info("%s: %s", name, report)
     if report.reinitialised:
@@ -332,7 +332,7 @@ def tell(name: str, report: Report) -> None:
         logging.warning("not in the file, newly initialised: %s%s", names, more)
 
 
-def complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
+def fill_missing(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
     """Returns the variables, with initial values for those that the file lacks."""
     report = fitted.report
     absent = {*report.missing, *report.reinitialised, *report.added}

@@ -134,7 +134,7 @@ def methods_of(network: Variant) -> dict[str, Option]:
     """
     known = methods.options()
     for name in known.keys() & network.options.keys():
-        plugins.tell(
+        plugins.warn_once(
             f"{network.card.name} has an option {name!r} itself, so the method is left out"
         )
     return {

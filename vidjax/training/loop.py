@@ -28,9 +28,9 @@ from vidjax.run.experiment import Experiment
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.process_consistency import agree, agree_on_data, compare
 from vidjax.run.processes import DAYS, after_first, first_says, is_first, meet
-from vidjax.run.sharding import describe, on_hand, to_devices
+from vidjax.run.sharding import adapt_to_devices, describe, to_devices
 from vidjax.run.state import TrainState
-from vidjax.run.workdir import begun_with, check, claim
+from vidjax.run.workdir import check, claim, classes_at_start
 from vidjax.storage.leases import Lease
 from vidjax.storage.ownership import Owner, owned
 from vidjax.storage.writing import writing_bytes
@@ -40,7 +40,7 @@ from vidjax.training.bad_videos import BadVideos
 from vidjax.training.changed_devices import check_device_count
 from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
-from vidjax.training.compile_step import Compiled, bill, compile_step
+from vidjax.training.compile_step import Compiled, compile_cost, compile_step
 from vidjax.training.goodput_log import GoodputLog
 from vidjax.training.initial_weights import resolve, start_from
 from vidjax.training.input_throughput import InputThroughput, input_rate
@@ -98,8 +98,8 @@ def _train(given: Config, workdir: Path, timer: PhaseTimer) -> Outcome:
     after_first(lambda: check(workdir, given), "checking the work directory")
     require_table(given.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
-        known = begun_with(workdir)
-        config, notes = on_hand(given) if known else (given, [])
+        known = classes_at_start(workdir)
+        config, notes = adapt_to_devices(given) if known else (given, [])
         experiment = Experiment.open(config, progress.count, training=True, classes=known)
         # Checked before the work directory is claimed, so that a refused run does not change it.
         source = experiment.split(config.data.train_split)
@@ -305,18 +305,18 @@ class _Run:
             what = f"compiling the training step for batches of {shape}"
             self._progress.show(what)
             report_progress(what, compiling=True)
-            network = multigrid.shaped(self._network, shape)
+            network = multigrid.with_shape(self._network, shape)
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights
             )
-            self._writer.write_timing(step, f"compile {shape}", bill([one]))
+            self._writer.write_timing(step, f"compile {shape}", compile_cost([one]))
             origin = "from the cache:" if one.cached else "compiled"
             self._progress.note(
                 f"{origin} {shape} in {one.seconds:.1f} s; "
                 f"{one.multiply_adds / 1e9:.2f}e9 multiply-adds a step, forward and backward"
             )
             compiled[shape] = one
-        self._writer.write_timing(step, "compile", bill(list(compiled.values())))
+        self._writer.write_timing(step, "compile", compile_cost(list(compiled.values())))
         return compiled
 
     def _measure_input(self, step: int) -> InputThroughput:

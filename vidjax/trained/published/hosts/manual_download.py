@@ -29,5 +29,5 @@ def fetch(row: Checkpoint) -> Path:
     what = row.there or "the file"
     raise WeightsError(
         f"{row.name} must be downloaded by hand: get {what} from {row.url} and put it at "
-        f"{cache.place(row)}"
+        f"{cache.cached_file(row)}"
     )
