@@ -208,6 +208,21 @@ def test_the_next_fastest_takes_the_place_of_one_that_is_absent(table, monkeypat
     assert choice.choose("forward", problem, "cpu") == "onednn"
 
 
+def test_narrow_convolutions_are_onednns_unless_a_table_is_named(table, monkeypatch):
+    def chosen(*problem, **options):
+        return choice.choose("forward", problem_of(*problem, **options), "cpu")
+
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    monkeypatch.setattr(f"{ONEDNN}.available", lambda *_: True)
+    strided = ((8, 8, 16, 16, 16), (3, 3, 3, 16, 32), (2, 2, 2))
+    assert chosen(*strided) == "onednn"
+    # The table's winners for one tap, for groups and for wide convolutions stay.
+    assert chosen((8, 8, 16, 16, 16), (1, 1, 1, 16, 32), (2, 2, 2)) == "pointwise"
+    assert chosen((4, 2, 8, 8, 256), (1, 3, 3, 256, 576)) == "winograd"
+    table(row("taps"))
+    assert chosen((8, 8, 16, 16, 16), (3, 3, 3, 16, 16)) == "taps"
+
+
 def test_a_table_that_calls_an_algorithm_a_form_is_read(table):
     table(row("taps"))
     path = Path(os.environ[choice.VARIABLE])
