@@ -191,7 +191,7 @@ def test_a_run_moved_under_a_bracket_can_still_be_read(directory, tmp_path):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_checkpoint_without_an_index_never_counts(tmp_path, monkeypatch):
     """What Orbax answered with success is read back; here its writer leaves out the index."""
-    monkeypatch.setattr("vidjax.run.checkpoint.check_place", lambda *_, **__: None)
+    monkeypatch.setattr("vidjax.run.checkpoint.check_array_path", lambda *_, **__: None)
     place = tmp_path / "p[1]" / "checkpoints"
     checkpoints = Checkpoints(place)
     checkpoints.save(10, state(10), {})
