@@ -1,4 +1,4 @@
-"""Rows of the works' tables that are of one plain network, with our counts beside them."""
+"""Rows of the papers' tables about a network without methods, with our counts beside them."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def cutmix(
       clip: `[B, T, H, W, C]`, any dtype.
       targets: `[B, K]`, the target probabilities of the loss.
       mask: bool `[B]`, True for readable clips; the others are not mixed.
-      alpha: of the Beta distribution of lambda, the share of the frame that is kept.
+      alpha: both parameters of the Beta distribution of lambda, the share of a frame that stays.
       chance: probability that the batch is mixed.
 
     Returns:

@@ -32,7 +32,8 @@ def mixup(
       clip: `[B, T, H, W, C]`; bytes become float32, which can hold their means.
       targets: `[B, K]`, the target probabilities of the loss.
       mask: bool `[B]`, True for readable clips; the others stay unchanged and are not mixed in.
-      alpha: of the Beta distribution of lambda, the weight of a clip's own pixels and target.
+      alpha: both parameters of the Beta distribution of lambda, the weight of a clip's own pixels
+        and target.
       chance: probability that the batch is mixed.
 
     Returns:

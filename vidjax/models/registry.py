@@ -134,7 +134,7 @@ def methods_of(network: Variant) -> dict[str, Option]:
     """
     known = methods.options()
     for name in known.keys() & network.options.keys():
-        plugins.tell(
+        plugins.warn_once(
             f"{network.card.name} has an option {name!r} itself, so the method is left out"
         )
     return {
@@ -165,7 +165,7 @@ def _each(name: str, option: Any, *, several: bool) -> tuple[Any, ...]:
 
 
 def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
-    """Returns a function that reads what a network's methods report; None if they report nothing.
+    """Returns a function that reads the values a network's methods report; None if there are none.
 
     Args:
       name: name of the network.

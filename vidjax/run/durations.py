@@ -12,7 +12,7 @@ LARGEST = 1e15
 
 
 def is_duration(text: Any) -> bool:
-    """Whether a text is a duration, such as "400 steps", "20 epochs" or "5%"."""
+    """Returns whether a text is a duration, such as "400 steps", "20 epochs" or "5%"."""
     match = _FORM.fullmatch(text) if isinstance(text, str) else None
     return match is not None and float(match[1]) <= LARGEST
 

@@ -1,7 +1,7 @@
-"""Drawing first weights one after the other, where compiling them together would take minutes.
+"""Draws initial weights one array at a time, because compiling all draws together takes minutes.
 
-A network draws thousands of arrays of a few dozen shapes. As one program, XLA compiles each draw
-anew; one by one, the draws of a shape share a program.
+A network draws thousands of arrays of a few dozen shapes. In a single program, XLA compiles every
+draw separately. Drawn one at a time, arrays of equal shape share a compiled program.
 """
 
 from __future__ import annotations
@@ -16,14 +16,21 @@ from jax.extend.core import jaxpr_as_fun
 from vidjax.fast_compilation import FAST_COMPILE
 from vidjax.jaxpr import bind, is_literal, opened
 
-# What JAX calls a function that is compiled by itself.
+# Names of JAX's primitives for a function that is compiled separately.
 _COMPILED = ("jit", "pjit")
 
 
 def init_op_by_op(init: Callable[..., Any], key: jax.Array) -> Any:
-    """`init(key)`, an operation at a time, without those that no result depends on.
+    """Computes `init(key)` operation by operation, skipping those that no result depends on.
 
-    No two leaves share their memory: a training step gives away the state that it gets.
+    Leaves never share memory, because a training step donates its state.
+
+    Args:
+      init: function of a random key that returns a tree of arrays.
+      key: random key.
+
+    Returns:
+      The tree that `init(key)` would return.
     """
     program, results = jax.make_jaxpr(init, return_shape=True)(key)
     jaxpr, constants = opened(program)
@@ -48,7 +55,7 @@ def init_op_by_op(init: Callable[..., Any], key: jax.Array) -> Any:
 
 
 def _needed(jaxpr: Any) -> list[Any]:
-    """The operations that results depend on, in their order."""
+    """Returns the operations that the results depend on, in order."""
     needed = {each for each in jaxpr.outvars if not is_literal(each)}
     operations = []
     for operation in reversed(jaxpr.eqns):

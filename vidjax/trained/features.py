@@ -83,13 +83,13 @@ def layers(model: nn.Module, variables: Any, clips: Any) -> dict[str, tuple[int,
 
 
 def _sown(model: nn.Module, variables: Any, clips: jax.Array) -> dict[str, jax.Array]:
-    """Returns what the network itself sows, without what its blocks and methods sow."""
+    """Returns the values that the network itself sows, without those of its blocks and methods."""
     _, state = model.apply(variables, clips, train=False, mutable=["intermediates"])
     sown: Mapping[str, Any] = state["intermediates"]
     return {name: value[0] for name, value in sown.items() if isinstance(value, tuple)}
 
 
 def _place(name: str) -> tuple[bool, bool, str, bool]:
-    """Sort key of a layer: the stem first, then the stages, then the embedding."""
+    """Returns the sort key of a layer: the stem first, then the stages, then the embedding."""
     part = name.removeprefix("fast_")
     return name == EMBEDDING, part != "stem", part, part != name

@@ -81,7 +81,7 @@ def write_blocks(
       file: the file to write.
       table: the other columns; its own features are ignored.
       shape: `(N, C)` of the features.
-      dtype: of the features.
+      dtype: dtype of the features.
       blocks: arrays `[n, C]`, N rows in total.
     """
     columns = {name: getattr(table, name) for name in COLUMNS}

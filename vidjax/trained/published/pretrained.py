@@ -65,7 +65,7 @@ def load_pretrained(
         variable `VIDJAX_CACHE` names, and downloads it there.
       num_classes: number of classes, if you want another one. The classifier is then newly
         initialised and has no class names. None is the published number.
-      **options: of the network, as in `create_model`.
+      **options: options of the network, as in `create_model`.
 
     Raises:
       WeightsError: the weights do not exist, do not compute what was published, or cannot be

@@ -7,7 +7,7 @@ from pathlib import Path
 from vidjax.run.config import Config, ConfigError, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.restoring import restore
-from vidjax.run.sharding import on_hand
+from vidjax.run.sharding import adapt_to_devices
 from vidjax.run.workdir import read_classes, read_config
 from vidjax.storage.paths import as_path
 from vidjax.trained.preprocessing import Preprocessing
@@ -44,7 +44,7 @@ def open_run(
     workdir = as_path(workdir)
     own = from_mapping(read_config(workdir))
     if config is None:
-        config, _ = on_hand(own)
+        config, _ = adapt_to_devices(own)
     if config.data.multi_label != own.data.multi_label:
         raise ConfigError(
             f"data.multi_label = {config.data.multi_label}: the run in {workdir} was trained with "
@@ -57,7 +57,7 @@ def trained_of(network: Network, workdir: Path, checkpoint: str) -> Trained:
     """Combines a configuration's network with the weights of a run.
 
     Args:
-      network: of the run's configuration, or one with the same parameters.
+      network: network of the run's configuration, or one with the same parameters.
       workdir: the run's directory.
       checkpoint: a step, `best` or `last`.
     """
