@@ -1,10 +1,12 @@
 # @title Install vidjax
 # vidjax is installed if it is missing, and then those of its dependencies that are missing.
 # Packages that are here stay as they are: JAX, NumPy and TensorFlow are those of this machine.
+# The one exception is a tensorflow-metadata that this machine's protobuf cannot load.
 REPOSITORY = "OWNER/vidjax"  # on GitHub
 
 import contextlib
 import importlib.util
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,6 +39,14 @@ def is_missing(package):
         return True
 
 
+def error_of_import():
+    used = [sys.executable, "-c", "import tensorflow_datasets, vidjax.training.loop"]
+    tried = subprocess.run(used, capture_output=True, text=True)
+    # Warnings may follow the last line of a traceback.
+    lines = re.findall(r"^[\w.]+(?:Error|Exception)\b.*", tried.stderr, re.MULTILINE)
+    return [f"Python ended with code {tried.returncode}", *lines][-1] if tried.returncode else ""
+
+
 if importlib.util.find_spec("vidjax") is None:
     print(f"vidjax is missing: installing it from github.com/{REPOSITORY}")
     pip_install("--no-deps", f"git+https://github.com/{REPOSITORY}")
@@ -57,10 +67,13 @@ for each in needed:
         if not each.specifier.contains(version, prereleases=True):
             print(f"{each.name} {version} stays, though vidjax is made for {each.specifier}")
 
-used = [sys.executable, "-c", "import tensorflow_datasets, vidjax.training.loop"]
-tried = subprocess.run(used, capture_output=True, text=True)
-if tried.returncode:
-    print("vidjax cannot be imported:", tried.stderr.strip().rpartition("\n")[2])
+error = error_of_import()
+if "Protobuf" in error and "tensorflow_metadata" in error:
+    print("tensorflow-metadata is too new for protobuf here: installing an older one")
+    pip_install("--no-deps", "tensorflow-metadata<1.18")
+    error = error_of_import()
+if error:
+    print("vidjax cannot be imported:", error)
     print("Upgrade the package that this names, with %pip install --upgrade, and restart.")
 else:
     print(f"vidjax {metadata.version('vidjax')} with JAX {metadata.version('jax')} is ready")

@@ -23,6 +23,8 @@ NEEDS = [
 ]
 COLAB = {"jax": "0.12.1", "numpy": "2.1.3", "tensorflow": "2.20.0", "opencv-python": "5.0.0.93"}
 MODULES = {"tensorflow", "cv2"}
+# The call of pip that mends Colab's list of August 2026.
+METADATA = (["--no-deps", "tensorflow-metadata<1.18"], None)
 
 
 @pytest.fixture
@@ -35,7 +37,9 @@ def machine(monkeypatch, capsys):
 
         def called(command, check=False, **_):
             if "-c" in command:
-                return SimpleNamespace(returncode=bool(fails), stderr=f"Traceback:\n{fails}\n")
+                failed = fails and METADATA not in calls
+                stderr = f"Traceback:\n{fails}\nWARNING:absl:something else\n"
+                return SimpleNamespace(returncode=bool(failed), stderr=stderr)
             assert check
             assert command[1:4] == ["-m", "pip", "install"]
             arguments = [part for part in command[4:] if not re.match("--(quiet|disable)", part)]
@@ -110,6 +114,17 @@ def test_a_package_that_cannot_be_imported_is_told(machine):
     _, lines = machine({**COLAB, "av": "15.0"}, fails="VersionError: protobuf is too old")
     assert lines[0] == "vidjax cannot be imported: VersionError: protobuf is too old"
     assert "ready" not in " ".join(lines)
+
+
+def test_a_metadata_package_that_protobuf_cannot_load_is_replaced(machine):
+    error = (
+        "google.protobuf.runtime_version.VersionError: Detected incompatible Protobuf "
+        "Gencode/Runtime versions when loading tensorflow_metadata/proto/v0/anomalies.proto"
+    )
+    calls, lines = machine({**COLAB, "av": "15.0"}, fails=error)
+    assert calls == [METADATA]
+    assert lines[0] == "tensorflow-metadata is too new for protobuf here: installing an older one"
+    assert lines[-1].endswith("is ready")
 
 
 def test_versions_of_the_operating_system_do_no_harm(machine):

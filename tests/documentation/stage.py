@@ -51,6 +51,9 @@ def build(shared, folder):
         shutil.copy(folder / rows[-number % len(rows)][0], folder / name)
     for name in ("videos.csv", "jhmdb.csv"):
         table(folder / name, ("path", "label", "split"), *rows)
+    both = "; ".join(ACTIONS)
+    several = [(path, both if split == "train" else label, split) for path, label, split in rows]
+    table(folder / "labels.csv", ("path", "labels", "split"), *several)
     (folder / "poses").mkdir()
     posed = []
     for number, (path, _, _) in enumerate([*rows, rows[0]]):

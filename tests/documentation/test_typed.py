@@ -33,7 +33,10 @@ PAGES = (
     ("docs/get-started.md", None),
     ("docs/own-videos.md", None),
     ("docs/predicting.md", None),
+    ("docs/data.md", None),
+    ("docs/optical-flow.md", None),
     ("docs/training.md", None),
+    ("docs/launching.md", None),
     ("docs/python.md", None),
     ("docs/methods.md", None),
     ("docs/fusion.md", None),
@@ -114,7 +117,7 @@ def small(typed):
     elif "--weights=i3d" in given and "--workdir" not in given:
         more = CLIPS
     elif typed.module == "experiments.contact_sheet":
-        arguments = [re.sub(r":dataset=\w+", ":smoke=true", each) for each in arguments]
+        arguments = [re.sub(r"(?<==demo)$|:dataset=\w+", ":smoke=true", each) for each in arguments]
     return replace(typed, arguments=(*arguments, *more))
 
 

@@ -12,7 +12,7 @@ BETWEEN, NONE = ";", "(none)"
 def join_labels(labels: Iterable[str]) -> str:
     """Joins labels into one text, sorted; `(none)` if there are no labels.
 
-    >>> joined(["walk", "carry"])
+    >>> join_labels(["walk", "carry"])
     'carry;walk'
     """
     return BETWEEN.join(sorted(set(labels))) or NONE

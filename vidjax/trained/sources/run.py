@@ -52,7 +52,6 @@ def open_run(
       >>> settings.eval.update({"size": 32})
       >>> settings.train.duration = "1 steps"
       >>> _ = train(from_mapping(settings), Path("runs/mine"))
-      on 1 x cpu...
       >>> run = vidjax.open_run("runs/mine")
       >>> run.step, run.preprocessing.clip_shape, run.classes[:2]
       (1, (4, 32, 32, 3), ('brightness 0', 'brightness 1'))
