@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.lowering import force_lowering
-from vidjax.run.weight_init import init_op_by_op
+from vidjax.run.weight_init import init_by_array
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,4 @@ def initial_variables(model: Any, clip: jax.Array) -> Any:
             return model.init(key, jnp.zeros((1, *clip.shape[1:])), train=False)
 
     key = jax.random.key(0)
-    return init_op_by_op(init, key) if jax.default_backend() == "cpu" else jax.jit(init)(key)
+    return init_by_array(init, key) if jax.default_backend() == "cpu" else jax.jit(init)(key)
