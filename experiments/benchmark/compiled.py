@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from vidjax.garbage_collection import collection_paused
 from vidjax.layers.lowering import force_lowering
 from vidjax.run.weight_init import init_by_array
 
@@ -51,7 +52,9 @@ class Compiled:
 def compile_timed(function: Any, *arguments: Any) -> tuple[Any, float]:
     """A jitted function compiled for arguments, and the seconds of tracing and compiling it."""
     start = time.perf_counter()
-    program = function.lower(*arguments).compile()
+    with collection_paused():
+        lowered = function.lower(*arguments)
+    program = lowered.compile()
     return program, time.perf_counter() - start
 
 

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.fast_compilation import FAST_COMPILE
+from vidjax.garbage_collection import collection_paused
 from vidjax.jaxpr import bind, is_literal, opened
 
 
@@ -25,7 +26,8 @@ def init_by_array(init: Callable[..., Any], key: jax.Array) -> Any:
 
     No two leaves share their memory: a training step gives away the state that it gets.
     """
-    program, results = jax.make_jaxpr(init, return_shape=True)(key)
+    with collection_paused():
+        program, results = jax.make_jaxpr(init, return_shape=True)(key)
     jaxpr, constants = opened(program)
     known = dict(zip((*jaxpr.invars, *jaxpr.constvars), (key, *constants), strict=True))
     # A program that is compiled quickly uses one core.
