@@ -14,9 +14,11 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 import runpy
 import sys
 import tempfile
+import textwrap
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +46,11 @@ MORE = (
     ("vidjax.trained.trained_network.Trained", "What `open_run` and `load_pretrained` return."),
     ("vidjax.plugins.register", "A module of yours beside those of vidjax."),
 )
+
+# At the beginning of a flag's meaning: the values of an enum, and what a value is called.
+CALLED = re.compile(r"(?:<.*?>: )?(?:([A-Z][A-Z_:=,.\[\]]*): )?")
+# What values are called that their meaning does not name.
+VALUES = {"int": "N", "float": "NUMBER"}
 
 
 def python_page() -> Iterator[str]:
@@ -94,7 +101,10 @@ def settings_page() -> Iterator[str]:
 def commands_page() -> Iterator[str]:
     """Every command: its own help and its flags."""
     yield "# Commands\n"
-    yield "What `vidjax COMMAND --help` says, without the [settings](settings.md).\n"
+    yield (
+        "Here is the help of every command, as `vidjax COMMAND --help` prints it. The settings "
+        "have [a page of their own](settings.md).\n"
+    )
     for name in commands():
         for part in parts(name):
             yield from command(f"vidjax {name} {part}".rstrip(), f"experiments.{name}", part)
@@ -120,16 +130,44 @@ def command(title: str, module: str, part: str) -> Iterator[str]:
     """A section: help as the command prints it, and a table of its flags."""
     told = helped([module, *filter(None, [part]), "--helpxml"])
     yield f"\n## {title}\n"
-    yield f"```text\n{(told.findtext('usage') or '').strip()}\n```\n"
+    yield from about(told.findtext("usage") or "")
     found = [flag for flag in told.iter("flag") if flag.findtext("key") == "yes"]
     if found:
-        yield "| flag | type | default | meaning |\n|---|---|---|---|"
+        yield "| flag | default | meaning |\n|---|---|---|"
     for flag in sorted(found, key=lambda each: each.findtext("name") or ""):
-        values = [each.text or "" for each in flag.iter("enum_value")]
-        kind = ", ".join(values) or flag.findtext("type") or ""
-        default = flag.findtext("default") or ""
-        shown = f"`{default}`" if default else ""
-        yield row(f"`--{flag.findtext('name')}`", kind, shown, flag.findtext("meaning") or "")
+        yield flag_row(flag)
+
+
+def about(usage: str) -> Iterator[str]:
+    """What a command says about itself: prose as prose, examples and lists as they are typed."""
+    for paragraph in usage.strip().split("\n\n"):
+        first, _, rest = paragraph.partition("\n")
+        if first in ("Example:", "Examples:"):
+            yield f"```\n{textwrap.dedent(rest)}\n```\n"
+        elif any(line.startswith("  ") for line in paragraph.splitlines()):
+            yield f"```text\n{paragraph}\n```\n"
+        else:
+            yield f"{paragraph}\n"
+
+
+def flag_row(flag: ET.Element) -> str:
+    """A flag with what its value is called, its default, and a sentence about it."""
+    meaning = " ".join((flag.findtext("meaning") or "").split())
+    found = CALLED.match(meaning)
+    choices = "|".join(each.text or "" for each in flag.iter("enum_value"))
+    value = (found and found[1]) or choices or VALUES.get(flag.findtext("type") or "", "TEXT")
+    text, repeated, _ = meaning[found.end() if found else 0 :].partition("; repeat this option")
+    name, default = flag.findtext("name"), flag.findtext("default") or ""
+    if default.startswith("["):
+        default = " ".join(ast.literal_eval(default))
+    if "\n" in default:  # a whole configuration, which has a page of its own
+        default = ""
+    shown = f"`--[no]{name}`" if flag.findtext("type") == "bool" else f"`--{name}={value}`"
+    return row(
+        shown,
+        f"`{default}`" if default else "",
+        f"{sentence(text)}{' May be given several times.' if repeated else ''}",
+    )
 
 
 def helped(argv: list[str]) -> ET.Element:
@@ -175,8 +213,13 @@ def changelog_page() -> Iterator[str]:
 
 
 def row(*cells: str) -> str:
-    """A line of a table in Markdown."""
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+    """A line of a table in Markdown; bars are escaped, except in code, where that would show."""
+    lines = (" ".join(cell.split()) for cell in cells)
+    return f"| {' | '.join(re.sub(r'(`[^`]*`)|[|]', _escaped, line) for line in lines)} |"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[1] or r"\|"
 
 
 def sentence(text: str) -> str:

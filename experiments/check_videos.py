@@ -55,9 +55,9 @@ _ROOT = flags.DEFINE_string(
 _WORKERS = flags.DEFINE_integer(
     "workers", None, "Number of processes. By default one per core.", 1, MOST_WORKERS
 )
-_SECONDS = flags.DEFINE_float("seconds", 600.0, "Time that one file may take.")
+_SECONDS = flags.DEFINE_float("seconds", 600.0, "SECONDS: Time limit for decoding one file.")
 _MEMORY = flags.DEFINE_integer(
-    "memory_mb", 4096, "Memory in MB that one file may take, where the system can limit it."
+    "memory_mb", 4096, "MB: Memory limit for decoding one file, if the system can limit it."
 )
 _PIXELS = flags.DEFINE_integer(
     "max_pixels", Limits().pixels, "Largest number of pixels of a frame."

@@ -66,7 +66,8 @@ _INFLATE = flags.DEFINE_enum(
 _CLASSES = flags.DEFINE_string(
     "classes",
     None,
-    "FILE: Names of the classes: a text file with one name a line, or a CSV with a column `class`.",
+    "FILE: Names of the classes: a text file with one name per line, or a CSV with a column "
+    "`class`.",
 )
 _MEAN = flags.DEFINE_list(
     "mean",

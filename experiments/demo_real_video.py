@@ -10,7 +10,7 @@ from vidjax.terminal import say
 from vidjax.trained.clip_explanation import TAU, explain_clip, open_clip
 from vidjax.trained.published.pretrained import Pretrained, load_pretrained
 from vidjax.trained.published.registry import candidates
-from vidjax.trained.published.weight_files import at_hand
+from vidjax.trained.published.weight_files import local_file
 
 from .explain.explanation_files import TUBE_FILES, Part, write_tubes
 
@@ -56,7 +56,7 @@ def show_real_video(video: Path | None, output: Path) -> list[Path]:
 
 def _open() -> Pretrained | None:
     """Opens the network if its weights are on this machine; the demo downloads nothing."""
-    if any(at_hand(row) for row in candidates(NETWORK, TAG)):
+    if any(local_file(row) for row in candidates(NETWORK, TAG)):
         return load_pretrained(NETWORK, TAG)
     file = _reference(_WEIGHTS)
     return load_pretrained(NETWORK, TAG, path=file) if file else None

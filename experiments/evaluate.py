@@ -32,8 +32,8 @@ _OUTPUT = flags.DEFINE_string(
 _LABEL_MAP = flags.DEFINE_string(
     "label_map",
     None,
-    "FILE: CSV with the columns `label` and `class`: which class of the network each label of the "
-    "data set is.",
+    "FILE: CSV with the columns `label` and `class`: the network's class for each label of the "
+    "data set.",
 )
 _SCORES = flags.DEFINE_bool(
     "scores", False, "Also writes the scores of all classes, as an .npz file for `vidjax fuse`."

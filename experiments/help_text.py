@@ -27,7 +27,7 @@ def group(title: str, *holders: flags.FlagHolder) -> None:
 
 
 def is_asked(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for help."""
+    """Returns whether a command line asks for help."""
     return bool(_ASKED & set(arguments))
 
 
@@ -129,4 +129,6 @@ def _limits(flag: flags.Flag) -> Iterator[str]:
     elif flag.boolean and flag.default:
         yield "On by default."
     elif not flag.boolean and flag.default not in (None, "", []):
-        yield f"Default: {flag.default_as_str.strip(chr(39))}."
+        several = isinstance(flag, flags.MultiFlag)
+        shown = ", ".join(map(str, flag.default)) if several else flag.default_as_str
+        yield f"Default: {shown.strip(chr(39))}."

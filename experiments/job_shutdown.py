@@ -46,7 +46,7 @@ class JobShutdown:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """While this context is open, this process ends with the others, and they end with it."""
+        """Ends this process with the others, and the others with it, while this context is open."""
         watch = threading.Thread(target=self._watch, name="watching the others", daemon=True)
         watch.start()
         try:

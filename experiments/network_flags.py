@@ -20,7 +20,7 @@ from vidjax.models.interface import channels_of
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
 from vidjax.run.processes import is_first
-from vidjax.run.sharding import on_hand
+from vidjax.run.sharding import adapt_to_devices
 from vidjax.run.workdir import read_config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
@@ -40,7 +40,7 @@ CHECKPOINT = flags.DEFINE_string(
 CLASS_NAMES = flags.DEFINE_string(
     "class_names",
     None,
-    "FILE: Names of the classes of --weights: a text file with one name a line, or a CSV with a "
+    "FILE: Names of the classes of --weights: a text file with one name per line, or a CSV with a "
     "column `class`.",
 )
 help_text.group("Network", WORKDIR, CHECKPOINT, WEIGHTS, CLASS_NAMES)
@@ -97,7 +97,7 @@ def opened(settings: ConfigDict) -> tuple[Config, Trained]:
         return of_weights(WEIGHTS.value, settings)
     if CLASS_NAMES.value:
         raise ValueError("--class_names is for --weights alone: a run has the names of its classes")
-    config, notes = on_hand(from_mapping(settings), set(command_line.named_settings()))
+    config, notes = adapt_to_devices(from_mapping(settings), set(command_line.named_settings()))
     if is_first():
         complain(*notes)
     return config, open_run(as_path(WORKDIR.value), config, CHECKPOINT.value)
@@ -108,8 +108,7 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
 
     Args:
       text: the weights, as `--weights` takes them.
-      settings: value of `--config`; what the command line does not set is as the weights were
-        trained.
+      settings: value of `--config`; other settings are those that the weights were trained with.
 
     Raises:
       ValueError: there are no such weights, or a setting does not fit them.
@@ -140,7 +139,7 @@ def folder() -> Path:
 
 
 def _named(trained: Trained) -> Trained:
-    """Gives the network the names of classes that the command line has."""
+    """Returns the network with the class names of the command line."""
     if not CLASS_NAMES.value:
         return trained
     names = read_class_list(as_path(CLASS_NAMES.value))

@@ -21,8 +21,8 @@ Examples:
   vidjax predict --workdir=runs/demo --video=my.mp4
   vidjax predict --workdir=runs/demo --video=my.mp4 --start=12.5 --end=20
   vidjax predict --workdir=runs/demo --video=my.mp4 --explain
-  vidjax predict --weights=i3d:kinetics400 --video=FOLDER --output=predictions.csv
-  vidjax predict --workdir=runs/flow --video=FOLDER --scores=flow.npz
+  vidjax predict --weights=i3d:kinetics400 --video=videos --output=predictions.csv
+  vidjax predict --workdir=runs/flow --video=videos --scores=flow.npz
   vidjax predict --weights=i3d:kinetics400 --video=match.mp4 --window_stride=1 --output=match
 """
 

@@ -234,7 +234,7 @@ def _fields(entry: Entry, correct: bool | None = None, error: str | None = None)
 def _verdict(
     labels: Sequence[str], top: Sequence[tuple[str, float]], trained: Trained
 ) -> bool | None:
-    """Whether the most likely class is right; None if the network knows none of the labels."""
+    """Returns whether the most likely class is right; None if the network knows no label."""
     return top[0][0] in labels if set(labels) & set(trained.labels) else None
 
 

@@ -3,8 +3,8 @@ r"""Prepares a data set for training: decodes each video once and stores its fra
 All cores decode. Videos that are missing, broken, unsound or listed twice are left out:
 excluded.csv beside the data names them, and report.csv has the counts of each class. The same
 command continues where it was interrupted, and does nothing if all is done. If a video or an
-annotation file has changed, that is another data set, which is prepared again; the command says
-which files changed.
+annotation file has changed, the command says which, and prepares the changed data set in a folder
+of its own.
 
 Examples:
   vidjax prepare --dataset=ucf101 --describe
@@ -39,7 +39,7 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data import catalog
-from vidjax.data.multi_label_text import apart
+from vidjax.data.multi_label_text import split_labels
 from vidjax.data.optical_flow import METHODS, Flow
 from vidjax.data.preparation_report import EXCLUDED, REPORT, Count, read_report, total
 from vidjax.data.process_pool import MOST_WORKERS
@@ -83,9 +83,9 @@ _INPUT = flags.DEFINE_enum(
     "input",
     "frames",
     ("frames", "flow"),
-    "What is stored: frames, or the optical flow between them.",
+    "Stores the frames, or the optical flow between them.",
 )
-_FLOW = flags.DEFINE_enum("flow_method", Flow.method, METHODS, "How --input=flow is computed.")
+_FLOW = flags.DEFINE_enum("flow_method", Flow.method, METHODS, "Algorithm for --input=flow.")
 _BOUND = flags.DEFINE_float(
     "flow_bound",
     Flow.bound,
@@ -192,7 +192,7 @@ def _print(counts: Sequence[Count], folder: Path) -> None:
 
 
 def _classes(label: str) -> tuple[str, ...]:
-    return apart(label) if _SEVERAL.value else (label,)
+    return split_labels(label) if _SEVERAL.value else (label,)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from . import command_line
 HEAD = """# Published weights by name
 
 `vidjax.load_pretrained(NETWORK, TAG)` and `--weights=NETWORK:TAG` open them. The scores are those
-of the publishers in percent, each by its own protocol; nothing was measured here. A clip is given
+of the publishers in percent, each by its own protocol; we measured none of them. A clip is given
 as frames x size and the stride between frames. "Segments" means that the video is divided into
 equal parts, with one frame from each. Files behind a page must be fetched by hand; the error
 message says from where, and where to put them. The licences are those of the repositories;

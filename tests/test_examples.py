@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-# Functions that users call first, and that run without a download or a training run.
+# Functions that users call first.
 CALLED_FIRST = (
     "vidjax.convert.loading.load_torch",
     "vidjax.evaluation.cost.count_cost",
@@ -26,7 +26,10 @@ CALLED_FIRST = (
     "vidjax.trained.feature_files.files.read_features",
     "vidjax.trained.features.features",
     "vidjax.trained.preprocessing.read_clip",
+    "vidjax.trained.published.pretrained.load_pretrained",
     "vidjax.trained.published.registry.list_pretrained",
+    "vidjax.trained.sources.run.open_run",
+    "vidjax.training.clips.clips",
 )
 
 

@@ -55,7 +55,7 @@ def commands() -> dict[str, str]:
         try:
             tree = _tree(name)
         except plugins.PluginError as error:
-            plugins.tell(str(error))
+            plugins.warn_once(str(error))
             continue
         if _is_command(tree):
             found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
@@ -88,7 +88,7 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def _is_command(tree: ast.Module) -> bool:
-    """Whether a file ends with `if __name__ == "__main__"`, which only commands do."""
+    """Returns whether a file ends with `if __name__ == "__main__"`, which only commands do."""
     return any(
         isinstance(statement, ast.If) and ast.unparse(statement.test).startswith("__name__ ==")
         for statement in tree.body

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 
-class PlaceError(ValueError):
+class ArrayPathError(ValueError):
     """Arrays cannot be stored at a path."""
 
 
-def check_place(directory: Path, *, read_only: bool = False) -> None:
+def check_array_path(directory: Path, *, read_only: bool = False) -> None:
     """Refuses a path at which arrays could be written but not read again.
 
     Orbax takes a bracket in the path for a pattern when it collects what it has written.
@@ -24,7 +24,7 @@ def check_place(directory: Path, *, read_only: bool = False) -> None:
     """
     path = directory.absolute().as_posix()
     if path.startswith("s3://"):
-        raise PlaceError(
+        raise ArrayPathError(
             f"{path}: Orbax cannot store arrays at s3://; choose a local folder, or one at gs://"
         )
     path = path.removeprefix("gs://")
@@ -32,6 +32,6 @@ def check_place(directory: Path, *, read_only: bool = False) -> None:
     # A drive letter of Windows is not a URL.
     found = next((sign for sign in signs if sign in path[3:]), None)
     if found is not None:
-        raise PlaceError(
+        raise ArrayPathError(
             f"{path}: arrays cannot be stored at a path with '{found}' in it; choose another folder"
         )

@@ -23,7 +23,7 @@ import tensorstore
 
 from vidjax import records
 from vidjax.untrusted_names import printable
-from vidjax.zstd_frames import unfolded
+from vidjax.zstd_frames import decompressed_bound
 
 Shape = tuple[int, ...]
 
@@ -146,7 +146,7 @@ def _nodes_in(file: Path) -> Iterator[tuple[int, int]]:
             length = int.from_bytes(content[place + 4 : place + 12], "little")
             # The length is followed by a version, and by 1 for zstd.
             if content[place + 13 : place + 14] == b"\1" and length <= len(content) - place:
-                yield length, unfolded(content, place + 14, place + length - 4)
+                yield length, decompressed_bound(content, place + 14, place + length - 4)
 
 
 def _metadata(folder: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -1,8 +1,8 @@
-"""Help without the libraries that take seconds to import.
+"""Shows a command's help without importing the libraries that take seconds to import.
 
-A command that is asked for help computes nothing, yet the flags that it explains are spread over
-modules that import JAX, TensorFlow and their like. While it is asked for help, our own modules get
-stand-ins of these libraries. Modules of other packages get the libraries themselves.
+A command computes nothing when it shows its help. But its flags are defined in many modules, which
+import JAX, TensorFlow and similar libraries. So vidjax's own modules then get stand-ins for these
+libraries. Modules of other packages get the libraries themselves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _HELP = frozenset({"--help", "-help", "-h"})
-# What takes time, and nothing that a flag or its text is made of.
+# Libraries that take long to import, and that no flag or help text depends on.
 _LIBRARIES = frozenset(
     {
         "av", "chex", "cv2", "flax", "grain", "h5py", "jax", "jaxlib", "matplotlib", "optax",
@@ -26,15 +26,15 @@ _import = builtins.__import__
 
 
 def asked_for_help(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks what the command does."""
-    # What stands behind `--` is no flag.
+    """Returns whether a command line asks for the command's help."""
+    # Arguments after `--` are not flags.
     return not _HELP.isdisjoint(itertools.takewhile(lambda text: text != "--", arguments))
 
 
 def import_stand_ins() -> None:
-    """From now on, our modules import stand-ins in place of libraries that take long to import.
+    """Makes vidjax's modules import stand-ins in place of libraries that take long to import.
 
-    It is for a process that says what a command does, and then ends.
+    This lasts until the process ends, so call it only in a process that shows help and exits.
     """
     builtins.__import__ = _imported
 
@@ -53,13 +53,14 @@ def _imported(
 
 
 class _StandIn:
-    """Stands for a library and all that is in it: what a module does with it when it is defined.
+    """Stands in for a library and everything in it.
 
-    That is looking up names, decorating functions, deriving classes and writing types.
+    It supports what modules do with a library while they are imported: looking up names, decorating
+    functions, deriving classes and writing types.
     """
 
     def __getattr__(self, name: str) -> _StandIn:
-        # Python asks for names such as `__path__` to see what a thing is.
+        # Python looks up names such as `__path__` to find out what kind of object this is.
         if name.startswith("__"):
             raise AttributeError(name)
         return self
@@ -81,7 +82,7 @@ class _StandIn:
 
 
 class _Base:
-    """What classes derive from in place of a library's: it takes any keyword of a class."""
+    """The base of classes that derive from a library's class; it accepts any class keyword."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__()

@@ -2,8 +2,8 @@
 
 JAX gives no guarantees about jaxprs. Version 0.10 keeps the constants of a jaxpr beside it and
 counts the parts of a loop (`num_consts`, `num_carry`). Version 0.12 keeps constants inside, and
-parts in trees (`ft_in`). Both are read here, and version 0.7, which is like 0.10 but for `bind`.
-Anything else is refused rather than guessed at.
+parts in trees (`ft_in`). This module reads both, and version 0.7, which differs from 0.10 only in
+`bind`. It refuses anything else instead of guessing.
 """
 
 from __future__ import annotations
@@ -92,19 +92,19 @@ def name_stack(equation: Any) -> str:
 def bind(primitive: core.Primitive, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
     """Computes an equation for given inputs, as JAX itself does."""
     given = primitive.get_bind_params(dict(params))
-    # Before JAX 0.10 the programs that an equation calls are no parameters, but come first.
+    # Before JAX 0.10, the programs that an equation calls are not parameters but come first.
     called, given = given if isinstance(given, tuple) else ((), given)
     return primitive.bind(*called, *arrays, **given)
 
 
 def is_literal(atom: Any) -> bool:
-    """Whether an argument is a literal of the program (with `val`) instead of a variable."""
+    """Returns whether an argument is a literal of the program (with `val`), not a variable."""
     return isinstance(atom, core.Literal)
 
 
 @_known
 def loop(equation: Any) -> Loop:
-    """A `scan`."""
+    """Reads the parameters of a `scan`."""
     params, given = equation.params, _shapes(equation.invars)
     if "ft_in" in params:
         consts, carry, _ = (len(part) for part in params["ft_in"].unpack())

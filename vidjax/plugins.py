@@ -149,7 +149,7 @@ def each(package: ModuleType, what: str = "module") -> Iterator[Module]:
         try:
             yield find(package, name, what)
         except PluginError as error:
-            tell(f"{error}; it is left out")
+            warn_once(f"{error}; it is left out")
 
 
 def collect(
@@ -175,10 +175,12 @@ def collect(
             if name not in origins:
                 found[name], origins[name] = thing, module.origin
             elif not origins[name]:
-                tell(f"{what} {name!r}{module.origin} is left out: vidjax has one of that name")
+                warn_once(
+                    f"{what} {name!r}{module.origin} is left out: vidjax has one of that name"
+                )
             else:
                 unusable[name] = f"{what} {name!r} exists twice:{origins[name]},{module.origin}"
-                tell(f"{unusable[name]}; neither can be used")
+                warn_once(f"{unusable[name]}; neither can be used")
     return {name: thing for name, thing in found.items() if name not in unusable}, unusable
 
 
@@ -211,7 +213,7 @@ def file_of(package: ModuleType, name: str, what: str = "module") -> Path:
     return Path(spec.origin)
 
 
-def tell(problem: str) -> None:
+def warn_once(problem: str) -> None:
     """Warns once per process, in one line, about something of another package."""
     if problem not in _complaints:
         _complaints.add(problem)
@@ -225,13 +227,13 @@ def _listed(
     where = f"{attribute} of module {module.name!r}{module.origin}"
     listed = getattr(module.content, attribute, ())
     if not isinstance(listed, (tuple, list)):
-        tell(f"{where} is not a tuple; it is left out")
+        warn_once(f"{where} is not a tuple; it is left out")
         return
     for thing in listed:
         try:
             yield name_of(thing), thing
         except AttributeError:
-            tell(f"{shown(thing)} in {where} is not a {what}; it is left out")
+            warn_once(f"{shown(thing)} in {where} is not a {what}; it is left out")
 
 
 def _own(package: ModuleType) -> list[str]:
@@ -252,7 +254,7 @@ def _point(package: ModuleType, name: str, what: str) -> EntryPoint | None:
     points = _points(package.__name__).get(name, [])
     if name in _own(package):
         for point in points:
-            tell(f"{what} {name!r}{_whose(point)} is left out: vidjax has one of that name")
+            warn_once(f"{what} {name!r}{_whose(point)} is left out: vidjax has one of that name")
         return None
     if len(points) > 1:
         owners = " and ".join(sorted(map(_owner, points)))

@@ -46,8 +46,8 @@ class Value:
     """An array of a program; each is computed once.
 
     Attributes:
-      shape: of the array.
-      dtype: of the array.
+      shape: shape of the array.
+      dtype: dtype of the array.
       constant: the array itself, if the program holds it.
     """
 
@@ -95,7 +95,10 @@ class Nested:
     end: int
 
     def runs_whole(self, asked: Container[Value], forms: Container[str]) -> bool:
-        """Whether it can run as one: no inner value is requested, and no primitive is replaced."""
+        """Returns whether it can run as one operation.
+
+        It can if no inner value is requested and no primitive is replaced.
+        """
         results = set(self.whole.outputs)
         made = (value for step in self.inside for value in step.outputs)
         return not any(value in asked for value in made if value not in results) and not any(

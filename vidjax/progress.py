@@ -1,4 +1,4 @@
-"""The progress line of a command, and estimates of the time left."""
+"""Shows a command's progress line, and estimates the time left."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _KEPT_EVERY = 60.0
 
 
 class ProgressLine:
-    """A line that is updated on a terminal; elsewhere a plain line every few seconds.
+    """A live line on a terminal; in other outputs, a plain line every few seconds.
 
-    A terminal's scrollback keeps what was final, and otherwise one line a minute.
+    A terminal's scrollback keeps final lines, and one line per minute of the others.
 
     Args:
       seconds: time between plain lines.
@@ -32,7 +32,7 @@ class ProgressLine:
             console=self._console,
             refresh_per_second=4,
             transient=True,
-            # Rich would send standard output to the terminal, although it goes to a file.
+            # Rich would redirect standard output to the terminal even if it goes to a file.
             redirect_stdout=sys.stdout.isatty(),
         )
         self._seconds = _KEPT_EVERY if self._console.is_terminal else seconds
@@ -48,18 +48,18 @@ class ProgressLine:
         self.stop()
 
     def show(self, text: str, *, final: bool = False) -> None:
-        """Replaces the live line, and prints a line that stays when it is time to.
+        """Replaces the live line, and prints a permanent line if one is due.
 
-        It is a sign of life for `vidjax.watchdog`, even if nothing is printed.
+        It also reports progress to `vidjax.watchdog`, even if nothing is printed.
 
         Args:
-          text: what is being done.
-          final: whether the line stays for sure.
+          text: description of the progress.
+          final: whether to print the line permanently even if none is due.
         """
         report_progress(text)
         if self._console.is_terminal:
             self._text = "" if final else text
-            # A second line would be drawn over what stands above it when the window shrinks.
+            # When the window shrinks, a second line would overwrite the text above it.
             one_line = Text(shown(self._text), no_wrap=True, overflow="ellipsis")
             self._live.update(one_line, refresh=final)
         now = time.monotonic()
@@ -68,7 +68,7 @@ class ProgressLine:
             self.note(text)
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Shows how many of the videos are done."""
+        """Shows how many of the videos are done; `what` begins the line."""
         self.show(f"{what} videos {done}/{total}", final=done == total)
 
     def note(self, text: str) -> None:
@@ -86,7 +86,7 @@ class ProgressLine:
 class TimeLeft:
     """Estimates how much longer a task takes, from the pace of the parts that are done.
 
-    Between two parts the estimate counts down, so it does not grow while a part takes its time.
+    Between two parts the estimate counts down, so it does not grow during a long part.
 
     Args:
       total: number of parts, or 1.0 if shares are reported.
@@ -102,7 +102,7 @@ class TimeLeft:
         self._end: float | None = None
 
     def update(self, done: float) -> None:
-        """Notes how many parts are done by now; the same number again changes nothing."""
+        """Records how many parts are done; repeating the same number changes nothing."""
         if done > self._done:
             self._done = done
             self._estimate()
@@ -119,14 +119,14 @@ class TimeLeft:
 
     @property
     def seconds(self) -> float | None:
-        """The seconds left; None where that is not known, as before the first part is done."""
+        """The seconds left; None if unknown, for example before the first part is done."""
         if self._end is None or self._done >= self._total:
             return None
         left = self._end - self._clock()
         return left if left > 0 else None
 
     def __str__(self) -> str:
-        """Such as `, about 4:05 left`; empty where it is not known."""
+        """Formats the time left, as in `, about 4:05 left`; empty if unknown."""
         left = self.seconds
         return "" if left is None else f", about {duration(left)} left"
 

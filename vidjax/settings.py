@@ -61,7 +61,7 @@ def check(values: Mapping[str, Any], table: Mapping[str, Kind], where: str = "")
     Raises:
       ValueError: names the setting, its value and what is allowed.
 
-    Example:
+    Examples:
       >>> from vidjax.settings import check, number
       >>> check({"affection": 2}, {"affection": number(0, 1)}, "class_reg ")
       Traceback (most recent call last):
@@ -111,13 +111,13 @@ def number(
     above: float | None = None,
     below: float | None = None,
 ) -> Kind:
-    """A finite real number within inclusive bounds; `above` and `below` are exclusive."""
+    """Accepts finite real numbers within inclusive bounds; `above` and `below` are exclusive."""
     inside = _within(least, most, above, below)
     return Kind("a number" + _range(least, most, above, below), lambda x: _is_real(x) and inside(x))
 
 
 def whole(least: int | None = None, most: int | None = None) -> Kind:
-    """A whole number within inclusive bounds."""
+    """Accepts whole numbers within inclusive bounds."""
     inside = _within(least, most, None, None)
     return Kind(
         "a whole number" + _range(least, most, None, None), lambda x: _is_whole(x) and inside(x)
@@ -125,26 +125,26 @@ def whole(least: int | None = None, most: int | None = None) -> Kind:
 
 
 def boolean() -> Kind:
-    """True or False."""
+    """Accepts True and False."""
     return Kind("True or False", lambda x: isinstance(x, bool))
 
 
 def one_of(*known: Any) -> Kind:
-    """One of several values."""
+    """Accepts the given values, of the same type."""
     # `in` alone would accept 1 for True, and fail on arrays.
     same = lambda x, each: type(x) is type(each) and x == each  # noqa: E731
-    return Kind(
-        f"one of {', '.join(map(str, known))}", lambda x: any(same(x, each) for each in known)
-    )
+    text = ", ".join(map(str, known))
+    text = text if len(known) == 1 else f"one of {text}"
+    return Kind(text, lambda x: any(same(x, each) for each in known))
 
 
 def word() -> Kind:
-    """A non-empty text."""
+    """Accepts non-empty texts."""
     return Kind("a text", lambda x: isinstance(x, str) and bool(x))
 
 
 def several(kind: Kind, count: int | None = None, *, text: str | None = None) -> Kind:
-    """A tuple or list of one kind: of `count` values, or of at least one.
+    """Accepts tuples and lists of one kind: of `count` values, or of at least one.
 
     Args:
       kind: kind of each value.
@@ -162,7 +162,7 @@ def several(kind: Kind, count: int | None = None, *, text: str | None = None) ->
 
 
 def rising(kind: Kind, *, text: str | None = None) -> Kind:
-    """Two values of one kind, the first not above the second."""
+    """Accepts two values of one kind, the first not above the second."""
     pair = several(kind, 2)
     return Kind(
         text or f"two values in rising order, each {kind.text}",
@@ -171,14 +171,14 @@ def rising(kind: Kind, *, text: str | None = None) -> Kind:
 
 
 def either(*kinds: Kind) -> Kind:
-    """A value of any of several kinds."""
+    """Accepts values of any of several kinds."""
     return Kind(
         " or ".join(kind.text for kind in kinds), lambda x: any(kind.accepts(x) for kind in kinds)
     )
 
 
 def optional(kind: Kind) -> Kind:
-    """A kind, or None."""
+    """Accepts values of a kind, and None."""
     return Kind(f"{kind.text}, or None", lambda x: x is None or kind.accepts(x))
 
 

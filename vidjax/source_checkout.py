@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def beside(package: Path) -> list[str]:
+def checkout_folder(package: Path) -> list[str]:
     """Returns the folder of a source checkout with a package's modules; empty in a wheel.
 
     Args:

@@ -60,7 +60,7 @@ def script_json(data: Any) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """Makes a hint that lists the known words, those nearest to `word` first.
 
-    Example:
+    Examples:
       >>> from vidjax.untrusted_names import nearest
       >>> nearest("r3d_81", ["i3d", "r3d_18"])
       "did you mean 'r3d_18'? Known: r3d_18, i3d"

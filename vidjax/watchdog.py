@@ -56,8 +56,8 @@ def report_progress(what: str, *, compiling: bool = False) -> None:
     """Reports progress. Without a watchdog it costs almost nothing.
 
     Args:
-      what: what is going on from now on.
-      compiling: whether it may have to be compiled first.
+      what: name of the work that starts now.
+      compiling: whether the work may have to be compiled first.
     """
     global _sign
     _sign = _Sign(what, time.monotonic(), COMPILING if compiling else 1)

@@ -13,7 +13,7 @@ _LONGEST_BLOCK = 2**17
 _ONE_BYTE, _COMPRESSED = 1, 2
 
 
-def unfolded(content: bytes | mmap.mmap, start: int, end: int) -> int:
+def decompressed_bound(content: bytes | mmap.mmap, start: int, end: int) -> int:
     """Returns a bound of a frame's decompressed size in bytes; 0 if no frame begins there.
 
     Args:

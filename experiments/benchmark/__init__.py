@@ -1,1 +1,1 @@
-"""Speed, as ratios against named peers in the same run."""
+"""Measures speed, as ratios to named competitors in the same run."""

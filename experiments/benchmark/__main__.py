@@ -12,7 +12,7 @@ What is measured:
   start        how long compiling, starting and --help take
   multigrid    epochs with a multigrid, against the fixed shape
   scale        communication between devices, and the predicted efficiency
-  roofline     what accelerators should reach, on paper
+  roofline     the predicted speed on accelerators
   program      copies, padding and float32 products in a compiled step
   machine      the fastest matrix products and copies on this machine
   profile      the most expensive operations of a training step
@@ -50,7 +50,7 @@ from vidjax.training.malloc_settings import keep_freed_memory
 
 from .. import command_line
 
-# Of the whole process: PyTorch's threads, which allocate much at a time, can be slower with it.
+# Off by default: it affects the whole process, and PyTorch's threads may be slower with it.
 _KEEP_MEMORY = flags.DEFINE_bool(
     "keep_memory", False, "Keeps freed memory for later arrays, as training on a CPU does."
 )
@@ -84,7 +84,7 @@ def main() -> None:
         tell(*f"{'' if asked else unknown}{__doc__}".splitlines())
         sys.exit(0 if asked else 2)
     module = importlib.import_module(f".{part}", __package__)
-    # So that the part's --help shows the part's own.
+    # Without this, --help would not show the flags of the part.
     flags.adopt_module_key_flags(module)
     del sys.argv[1]
     command_line.answer(lambda: _run(module.main), module.__doc__)

@@ -1,7 +1,11 @@
-"""All that is to be measured on an accelerator, by one command.
+"""Runs all measurements for an accelerator with one command, and writes a report.
 
-Each job is a process of its own, so that one that fails, or takes the device's memory, does not
-lose the others. Neither TensorFlow nor TFDS is needed.
+Each job is a separate process. If one fails or fills the device's memory, the others still run.
+Neither TensorFlow nor TFDS is needed.
+
+Examples:
+  vidjax benchmark accelerator --output=runs/speed
+  vidjax benchmark accelerator --output=runs/tiny --tiny
 """
 
 from __future__ import annotations
@@ -30,9 +34,9 @@ from .models_figure import draw
 
 _OUTPUT = flags.DEFINE_string("output", "", "FOLDER: New folder for report.md and its files.")
 _TINY = flags.DEFINE_bool("tiny", False, "Uses tiny networks and clips, to test that all jobs run.")
-_PARTS = flags.DEFINE_list("parts", list(PARTS), "PART,...: Which parts to run.")
+_PARTS = flags.DEFINE_list("parts", list(PARTS), "PART,...: Parts to run.")
 _NETWORKS = flags.DEFINE_list("networks", [], "NETWORK,...: Networks to measure. By default all.")
-_SECONDS = flags.DEFINE_float("job_seconds", 3600, "Time limit of a job.")
+_SECONDS = flags.DEFINE_float("job_seconds", 3600, "SECONDS: Time limit of a job.")
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,10 @@ class Done:
     """A job that has ended.
 
     Attributes:
-      job: which.
-      ending: exit status, or that it took too long.
-      seconds: it took.
-      text: what it printed.
+      job: the job.
+      ending: exit status, or a note that the job exceeded its time limit.
+      seconds: duration of the job.
+      text: output of the job.
     """
 
     job: Job
@@ -52,16 +56,16 @@ class Done:
     text: str
 
     def __str__(self) -> str:
-        """A section of the report."""
+        """Formats a section of the report."""
         head = f"## {self.job.name}\n\n`{self.job.command}`: {self.ending}, {self.seconds:.0f} s"
         return f"{head}\n\n```text\n{self.text.rstrip()}\n```\n"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs the jobs one after the other; the report is written anew after each.
+    """Runs the jobs one after the other, and rewrites the report after each.
 
     Raises:
-      ValueError: the output is not named or not new, or a part or network is unknown.
+      ValueError: the output is missing or exists, or a part or network is unknown.
       SystemExit: a job failed.
     """
     del arguments
@@ -87,7 +91,7 @@ def _run(job: Job, limit: float) -> Done:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     if job.flags:
         environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {job.flags}".strip()
-    # A pipe that a killed job's own children keep open would be waited for: a file is not.
+    # A file, because reading a pipe would wait for children of a killed job that keep it open.
     log = job.folder / f"{job.name.replace(' ', '_')}.txt"
     with new(log) as stream:
         try:

@@ -1,4 +1,4 @@
-"""What is measured on an accelerator: the commands, with shapes for 80 GiB of memory."""
+"""The commands that measure an accelerator, with shapes for 80 GiB of memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# Clips a step at the network's published size.
+# Clips per step, and the network's published clip size.
 NETWORKS: Mapping[str, tuple[int, str]] = {
     "r3d_18": (64, "16,112,112"),
     "r3d_50": (64, "16,112,112"),
@@ -18,20 +18,20 @@ NETWORKS: Mapping[str, tuple[int, str]] = {
     "mtnet_m": (8, "16,224,224"),
     "srtg_r3d_50": (16, "16,224,224"),
 }
-# Kernels of a CUDA graph do not say which operation they belong to.
+# Kernels in a CUDA graph do not name the operation that they belong to.
 _NO_GRAPHS = "--xla_gpu_enable_command_buffer="
 _TINY_SHAPE = ("--width=4", "--batch=2", "--clip=2,16,16")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A process.
+    """A command that runs in its own process.
 
     Attributes:
-      name: in the report.
-      folder: where its printed text goes.
-      arguments: of `vidjax benchmark`.
-      flags: for XLA.
+      name: name in the report.
+      folder: folder for the printed output.
+      arguments: arguments of `vidjax benchmark`.
+      flags: value of `XLA_FLAGS`.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def command(self) -> str:
-        """To type it."""
+        """The command as you would type it."""
         flags = f"XLA_FLAGS={self.flags} " if self.flags else ""
         return f"{flags}vidjax benchmark {shlex.join(self.arguments)}"
 
@@ -49,13 +49,13 @@ class Job:
 def jobs(
     folder: Path, parts: Sequence[str], networks: Sequence[str], *, tiny: bool = False
 ) -> list[Job]:
-    """The jobs of some parts.
+    """Returns the jobs of some parts.
 
     Args:
-      folder: where all files go.
-      parts: of `PARTS`.
-      networks: of `NETWORKS`; empty is all.
-      tiny: as small as it goes, to try them.
+      folder: folder for all files.
+      parts: keys of `PARTS`.
+      networks: keys of `NETWORKS`; empty means all.
+      tiny: use the smallest sizes, to test the jobs themselves.
 
     Raises:
       ValueError: a part or network is unknown.
@@ -102,7 +102,7 @@ def _kernels(folder: Path, networks: Sequence[str], tiny: bool) -> list[Job]:
     )  # fmt: skip
     return [
         Job("kernels", folder, ("kernels", "--kernel_rounds=20")),
-        Job("forms of convolution", folder, ("kernels", *measured)),
+        Job("convolution algorithms", folder, ("kernels", *measured)),
     ]
 
 

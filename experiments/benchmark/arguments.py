@@ -1,4 +1,4 @@
-"""What a command was given: sizes and numbers, and a network's form."""
+"""Parses arguments of the benchmarks: sizes, numbers, and options of a network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def clip_sizes(values: str | Sequence[str]) -> tuple[int, int, int]:
-    """Frames, height and width.
+    """Parses frames, height and width of a clip.
 
     Raises:
       ValueError: they are not three positive numbers.
@@ -21,10 +21,10 @@ def clip_sizes(values: str | Sequence[str]) -> tuple[int, int, int]:
 
 
 def numbers(flag: str, values: Sequence[str], least: int = 1) -> tuple[int, ...]:
-    """Whole numbers that are not below `least`.
+    """Parses whole numbers that are not below `least`.
 
     Raises:
-      ValueError: one is not; the flag is named.
+      ValueError: a value is not such a number; names the flag.
     """
     for value in values:
         if not value.isdigit() or int(value) < least:
@@ -33,8 +33,10 @@ def numbers(flag: str, values: Sequence[str], least: int = 1) -> tuple[int, ...]
     return tuple(map(int, values))
 
 
-def form(width: int | None, depths: Sequence[str] | None, **others: Any) -> dict[str, Any]:
-    """The options of a network that were given, for `vidjax.create_model`.
+def network_options(
+    width: int | None, depths: Sequence[str] | None, **others: Any
+) -> dict[str, Any]:
+    """Returns the options of a network that the user has set, for `vidjax.create_model`.
 
     Raises:
       ValueError: as `numbers`.
@@ -45,10 +47,10 @@ def form(width: int | None, depths: Sequence[str] | None, **others: Any) -> dict
 
 
 def network_and_width(text: str) -> tuple[str, int | None]:
-    """Reads a network's name, with a width behind it or not, as in `r3d_18:width=16`.
+    """Parses a network's name, optionally followed by a width, as in `r3d_18:width=16`.
 
     Raises:
-      ValueError: it is neither.
+      ValueError: the text has another form.
     """
     name, _, width = text.partition(":width=")
     if ":" in name or (":" in text and not (width.isdigit() and int(width))):
@@ -57,12 +59,12 @@ def network_and_width(text: str) -> tuple[str, int | None]:
 
 
 def named(network: str, options: Mapping[str, Any]) -> str:
-    """A network's name with what differs from its published form."""
+    """Formats a network's name, followed by the options that differ from the published network."""
     return network + "".join(f" {name}={value}" for name, value in options.items())
 
 
 def without(flags: Sequence[str], arguments: Sequence[str]) -> list[str]:
-    """Returns arguments without some flags that have a value, as `--flag=3` or `--flag 3`."""
+    """Removes flags that have a value, written as `--flag=3` or `--flag 3`, from arguments."""
     kept, skip = [], False
     for each in arguments:
         name, equals, _ = each.partition("=")

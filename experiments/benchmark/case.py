@@ -1,4 +1,4 @@
-"""A pass of a network that several can be asked to do."""
+"""One pass of a network, which several implementations compute."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Case:
-    """What all peers do.
+    """The pass that all implementations compute.
 
     Attributes:
-      network: its name, with what differs from the published form behind it.
+      network: name of the network, followed by options that differ from the published one.
       task: `forward` or `train`.
-      dtype: what is computed in.
-      batch: clips.
+      dtype: dtype of the computation.
+      batch: clips per batch.
       clip: frames, height and width.
     """
 
@@ -25,10 +25,10 @@ class Case:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the clips, `[B, T, H, W, 3]`."""
+        """Shape of the clips, `[B, T, H, W, 3]`."""
         return (self.batch, *self.clip, 3)
 
     def __str__(self) -> str:
-        """As titles have it."""
+        """Formats the case for a title."""
         sizes = "x".join(map(str, self.clip))
         return f"{self.network}, {self.task}, {self.dtype}, {self.batch} clips of {sizes}"

@@ -1,33 +1,25 @@
-"""Compares the table's choice of algorithms with times that were measured anew."""
+"""Compares the algorithms that the table in use chooses with times from another measurement."""
 
 from __future__ import annotations
 
-import csv
 import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from vidjax.layers.convolution.choice import choose, problem_of_row
 from vidjax.terminal import say
 
 from .timing import print_table
 
-# The best algorithm's time, and what lies within the noise of a measurement.
+# Times up to this multiple of the best are within the noise of a measurement.
 _CLOSE = 1.1
 _SHOWN = 20
 
 
-def read_rows(table: Path) -> list[dict[str, str]]:
-    """The rows of a table that was measured before."""
-    lines = [line for line in table.read_text("utf-8").splitlines() if not line.startswith("#")]
-    return list(csv.DictReader(lines))
-
-
 def slowdown(row: Mapping[str, str]) -> tuple[str, float]:
-    """The algorithm that the table in use chooses for a row's convolution, and its time.
+    """Returns the algorithm that the table in use chooses for a row's convolution, and its time.
 
     Args:
-      row: a convolution's pass with the times of its algorithms.
+      row: row of a table: a pass of a convolution, with the times of its algorithms.
 
     Returns:
       The algorithm, and its time as a multiple of the best one's; infinity if it was not timed.

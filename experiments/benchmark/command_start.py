@@ -1,4 +1,4 @@
-"""Commands started as a user starts them, and how long it takes until they have done something."""
+"""Measures how long commands take from their start until they have done something useful."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FPS, _SECONDS, _SIDE = 25, 4, 112
 
 @dataclass(frozen=True)
 class Start:
-    """Seconds of a command.
+    """The duration of a command.
 
     Attributes:
-      name: what it does, and whether compiled programs were kept for it.
-      seconds: until it had done it.
-      end: until it ended.
+      name: work of the command, and whether a cache of compiled programs existed.
+      seconds: seconds until the work was done.
+      end: seconds until the process ended.
     """
 
     name: str
@@ -34,14 +34,14 @@ class Start:
     COLUMNS: ClassVar = ("command", "done after, s", "ended after, s")
 
     def cells(self) -> tuple[str, ...]:
-        """As a row of a table."""
+        """Formats a row of a table."""
         return self.name, f"{self.seconds:.1f}", f"{self.end:.1f}"
 
 
 def training(
     folder: Path, turn: str, network: str, batch: int, clip: tuple[int, int, int]
 ) -> Start:
-    """A run of one step on random arrays, until the step is told; each turn is a new run."""
+    """Times a new run on random arrays until it reports its first step."""
     frames, size, _ = clip
     arguments = (
         "train",
@@ -59,7 +59,7 @@ def training(
 
 
 def predicting(folder: Path, turn: str) -> Start:
-    """The class of a video by the network of the first run, until it is named."""
+    """Times the prediction of a video by the network of the first run."""
     video = folder / "video.mp4"
     if not video.is_file():
         shape = (_FPS * _SECONDS, _SIDE, _SIDE, 3)
@@ -69,7 +69,7 @@ def predicting(folder: Path, turn: str) -> Start:
 
 
 def help_seconds(command: str, rounds: int) -> float:
-    """Median seconds of `vidjax COMMAND --help`."""
+    """Returns the median seconds of `vidjax COMMAND --help`."""
 
     def once() -> float:
         start = time.perf_counter()
@@ -80,10 +80,10 @@ def help_seconds(command: str, rounds: int) -> float:
 
 
 def _timed(name: str, folder: Path, arguments: tuple[str, ...], sign: str) -> Start:
-    """Runs a command until it has said `sign`, and on to its end.
+    """Runs a command to its end, and notes when its output first contains `sign`.
 
     Raises:
-      RuntimeError: it failed, or never said so.
+      RuntimeError: the command failed, or never printed `sign`.
     """
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A network's pass by all who can do it, timed in turns."""
+"""Times one pass of a network in several implementations, taking turns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import vidjax
 from vidjax.layers.lowering import force_lowering
 
 from .case import Case
-from .flops_and_bytes import count_demand
+from .flops_and_bytes import count_flops_and_bytes
 from .forward_pass import make_forward
 from .machine import Machine
 from .measurement import Entry, Measurement, measurements
@@ -26,20 +26,20 @@ PASSES = {"forward": make_forward, "train": make_step}
 
 
 @dataclass(frozen=True)
-class Contest:
-    """Who takes part, and how long.
+class Comparison:
+    """A comparison: which implementations are timed, and how.
 
     Attributes:
-      name: of the network, as in `vidjax.list_models()`.
+      name: name of the network, as in `vidjax.list_models()`.
       classes: number of logits.
-      options: of the network, as `vidjax.create_model` takes them.
-      rounds: repeats to take the median of.
-      steps: passes between two looks at the clock.
-      own: vidjax takes part.
-      torch: PyTorch takes part, where it is installed and has the network.
-      compile_limit: seconds that `torch.compile` may take; None is without it.
-      lax: XLA's own convolutions take part.
-      say: where lines go about who does not take part.
+      options: options of the network, as in `vidjax.create_model`.
+      rounds: number of repeats; the median counts.
+      steps: passes between two readings of the clock.
+      own: whether vidjax is timed.
+      torch: whether PyTorch is timed, if it is installed and has the network.
+      compile_limit: time limit of `torch.compile` in seconds; None leaves it out.
+      lax: whether XLA's own convolutions are timed.
+      say: prints why an implementation is left out.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Contest:
     say: Callable[[str], None] = print
 
     def run(self, case: Case, machine: Machine) -> list[Measurement]:
-        """Compiles all who take part, times them in turns, and makes the rows."""
+        """Compiles all implementations, times them in turns, and returns the measurements."""
         model = vidjax.create_model(
             self.name, num_classes=self.classes, dtype=jnp.dtype(case.dtype), **self.options
         )
@@ -75,24 +75,24 @@ class Contest:
             self._add_torch(case, peers, entries)
         times = all_times(peers, self.rounds)
         times = {name: [ms / self.steps for ms in each] for name, each in times.items()}
-        return measurements(case, times, entries, count_demand(model, case.shape), machine)
+        return measurements(case, times, entries, count_flops_and_bytes(model, case.shape), machine)
 
     def _add_torch(self, case: Case, peers: dict[str, Work], entries: dict[str, Entry]) -> None:
         if not importlib.util.find_spec("torch"):
-            self.say("PyTorch is not installed; for the comparison: pip install 'vidjax[torch]'")
+            self.say("PyTorch is not installed; to compare with it: pip install 'vidjax[torch]'")
             return
         from ..torch_networks.registry import PEERS
         from . import torch_baseline
 
         torch_baseline.as_jax_does()
         if self.name not in PEERS:
-            self.say(f"There is no {self.name} in PyTorch here; it is timed alone.")
+            self.say(f"{self.name} has no PyTorch version here, so vidjax is timed alone.")
             return
         layouts: dict[str, Any] = dict(torch_baseline.LAYOUTS)
         if self.compile_limit is not None:
             layouts["torch compiled"] = torch_baseline.LAYOUTS["torch channels last"]
         for name, layout in layouts.items():
-            # Whatever it stumbles over, memory or its compiler, the others are worth timing.
+            # Whatever goes wrong, such as memory or its compiler, the others are still timed.
             try:
                 work, entry = self._torch_entry(case, layout, compiled="compiled" in name)
             except (Exception, torch_baseline.TooLong) as error:
@@ -101,7 +101,7 @@ class Contest:
             peers[name], entries[name] = work, entry
 
     def _torch_entry(self, case: Case, layout: Any, *, compiled: bool) -> tuple[Work, Entry]:
-        """A pass that has run once, and what is known of it."""
+        """Runs a pass in PyTorch once; returns it with its compile time and peak memory."""
         import torch
 
         from . import torch_baseline
@@ -133,7 +133,7 @@ class Contest:
 
 
 def release() -> None:
-    """Gives accelerator memory of a contest that is over back to the others."""
+    """Frees the accelerator memory that a finished comparison has left allocated."""
     gc.collect()
     if importlib.util.find_spec("torch"):
         import torch
@@ -147,4 +147,4 @@ def _device_peak() -> int | None:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no word why"])[0]
+    return (str(error).strip().splitlines() or ["no message"])[0]

@@ -1,4 +1,4 @@
-"""What a network's pass makes one wait for: its first weights, and the compiler."""
+"""Measures the wait before a network's first pass: drawing its weights, and compiling."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .comparison import PASSES
 
 
 @dataclass(frozen=True)
-class Wait:
-    """Seconds and memory before a pass of a network runs.
+class CompileTime:
+    """Time and memory until a pass of a network can run.
 
     Attributes:
       case: the pass.
-      weights: seconds until the first weights are drawn, compiling included.
+      weights: seconds until the initial weights are drawn, including compilation.
       compiling: seconds of tracing and compiling the pass.
-      memory: bytes that the process held at most.
+      memory: peak memory of the process in bytes.
     """
 
     case: Case
@@ -34,17 +34,19 @@ class Wait:
     COLUMNS: ClassVar = ("network", "pass", "weights, s", "compile, s", "GiB at most")
 
     def cells(self) -> tuple[str, ...]:
-        """As a row of a table."""
+        """Formats a row of a table."""
         numbers = f"{self.weights:.1f}", f"{self.compiling:.1f}", f"{self.memory / 2**30:.2f}"
         return self.case.network, self.case.task, *numbers
 
 
-def wait(case: Case) -> Wait:
-    """Makes a pass ready to run; the process should do nothing else."""
+def measure_compile_time(case: Case) -> CompileTime:
+    """Prepares a pass and measures that; the process should do nothing else."""
     model = vidjax.create_model(case.network, num_classes=400, dtype=jnp.dtype(case.dtype))
     start = time.perf_counter()
     compiled = PASSES[case.task](model, case.shape)
     weights = time.perf_counter() - start - compiled.seconds
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in KiB, macOS in bytes.
-    return Wait(case, weights, compiled.seconds, peak * (1 if sys.platform == "darwin" else 1024))
+    return CompileTime(
+        case, weights, compiled.seconds, peak * (1 if sys.platform == "darwin" else 1024)
+    )

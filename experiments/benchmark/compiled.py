@@ -1,4 +1,4 @@
-"""A compiled program that can be timed, and what its compiler says of it."""
+"""A compiled program that can be timed, with its compile time and planned memory."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from vidjax.run.weight_init import init_by_array
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program with its arguments: called, it runs and waits for its end.
+    """A compiled program with its arguments; calling it runs it and waits for the result.
 
     Attributes:
-      work: runs it.
-      seconds: of compiling it.
-      program: as JAX compiled it.
+      work: function that runs the program.
+      seconds: compile time in seconds.
+      program: the program, as JAX compiled it.
     """
 
     work: Callable[[], None]
@@ -30,18 +30,18 @@ class Compiled:
     program: Any
 
     def __call__(self) -> None:
-        """Runs it."""
+        """Runs the program."""
         self.work()
 
     @property
     def scratch(self) -> int:
-        """Bytes of memory that it needs beside what it takes and gives."""
+        """Bytes of memory that it needs besides its arguments and results."""
         sizes = self.program.memory_analysis()
         return sizes.temp_size_in_bytes if sizes else 0
 
     @property
     def memory(self) -> int:
-        """Bytes of what it takes, gives and needs in between; what is given back in place once."""
+        """Bytes of arguments, results and scratch memory; donated arguments count once."""
         sizes = self.program.memory_analysis()
         if not sizes:
             return 0
@@ -50,7 +50,7 @@ class Compiled:
 
 
 def compile_timed(function: Any, *arguments: Any) -> tuple[Any, float]:
-    """A jitted function compiled for arguments, and the seconds of tracing and compiling it."""
+    """Compiles a jitted function for arguments; returns the program and the seconds that took."""
     start = time.perf_counter()
     with collection_paused():
         lowered = function.lower(*arguments)
@@ -59,7 +59,7 @@ def compile_timed(function: Any, *arguments: Any) -> tuple[Any, float]:
 
 
 def initial_variables(model: Any, clip: jax.Array) -> Any:
-    """A network's variables for clips `[B, T, H, W, 3]`."""
+    """Initialises a network's variables for clips `[B, T, H, W, 3]`."""
 
     def init(key: jax.Array) -> Any:
         with force_lowering("lax"):

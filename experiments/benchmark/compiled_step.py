@@ -1,4 +1,4 @@
-"""A training step compiled for devices that need not be here; nothing is run."""
+"""Compiles a training step for devices that may be absent, without running it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from vidjax.training.compile_step import lower_step
 
 
 def devices(count: int, topology: str = "") -> list[jax.Device]:
-    """So many simulated devices, or those of a topology such as `v5e:2x4`; before any other."""
+    """Returns simulated devices, or those of a topology such as `v5e:2x4`.
+
+    Call it before JAX is used otherwise.
+    """
     jax.config.update("jax_num_cpu_devices", count)
     jax.config.update("jax_platforms", "cpu")
     if not topology:
@@ -39,16 +42,16 @@ def step_config(
     width: int | None = None,
     train: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The configuration of a step.
+    """Returns the configuration of a training step.
 
     Args:
-      model: network, as in `vidjax.list_models()`.
+      model: name of the network, as in `vidjax.list_models()`.
       clip: frames, height and width.
       mesh: sizes of the axes `data` and `fsdp`.
-      batch: clips of all devices together.
-      dtype: compute type.
+      batch: clips on all devices together.
+      dtype: dtype of the computation.
       width: channels of the stem; None is as published.
-      train: settings of `train` besides.
+      train: further settings of the group `train`.
 
     Raises:
       ValueError: height and width differ.
@@ -67,7 +70,7 @@ def step_config(
 
 
 def network_on(devices: Sequence[jax.Device], config: Config, classes: int) -> Network:
-    """The network of a configuration on a mesh of these devices."""
+    """Makes the network of a configuration on a mesh of the given devices."""
     axes = (AxisType.Auto, AxisType.Auto)
     shape = np.array(devices).reshape(config.mesh.data, config.mesh.fsdp)
     mesh = jax.sharding.Mesh(shape, BATCH_AXES, axis_types=axes)
@@ -75,11 +78,11 @@ def network_on(devices: Sequence[jax.Device], config: Config, classes: int) -> N
 
 
 def compile_step(network: Network, *, quickly: bool) -> Any:
-    """The compiled training step, as an accelerator computes it.
+    """Compiles the training step with the operators that accelerators use.
 
     Args:
-      network: on its devices.
-      quickly: without XLA's slower optimisations, where the program is to be read alone.
+      network: the network, on its devices.
+      quickly: skip XLA's slower optimisations, if the program will only be read.
     """
     optimizer = network.optimizer(optax.constant_schedule(0.1))
     state = network.state_like(optimizer)

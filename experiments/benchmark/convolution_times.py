@@ -1,4 +1,4 @@
-"""Times all algorithms of a network's convolutions, and writes the table of the fastest."""
+"""Times all algorithms for a network's convolutions, and writes the table of the fastest."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from .timing import time_in_turns
 
 # An algorithm that takes this many times the fastest one's time is not timed again.
 _HOPELESS = 5.0
-# Passes of fewer milliseconds are timed in a chain of so many.
+# Passes that take fewer milliseconds are timed in chains of this many.
 _SHORT, _REPEATS = 1.0, 8
-# Milliseconds that waking threads can take, whatever the pass.
+# Milliseconds that waking threads may take in any pass.
 _WAKING = 8.0
 
 
 def convolutions(network: str, shape: tuple[int, ...], dtype: str) -> list[Problem]:
-    """The distinct convolutions of a network for clips `[B, T, H, W, 3]`, without dead taps.
+    """Lists the distinct convolutions of a network for clips `[B, T, H, W, 3]`, without dead taps.
 
     Raises:
-      ValueError: the network is neither a name nor a name with a width, as in `r3d_18:width=16`.
+      ValueError: the text is not a network's name, with or without a width (`r3d_18:width=16`).
     """
     name, width = network_and_width(network)
     options = {} if width is None else {"width": width}
@@ -74,29 +74,31 @@ def measure(
     output: Path,
     note: str,
 ) -> list[dict[str, str]]:
-    """Times all algorithms of all passes, and writes a table with a row for each.
+    """Times all algorithms for all passes, and writes a table with one row per pass.
 
-    Rows come one by one into a file beside it, `.part`: where that is there, it is gone on with.
+    Until the table is complete, the rows are in a file beside it that ends in `.part`. If that file
+    exists, the measurement continues with it.
 
     Args:
-      networks: as in `vidjax.list_models()`.
-      shape: of the clips, `[B, T, H, W, 3]`.
-      dtype: what is computed in.
-      rounds: repeats to take the median of.
+      networks: names of networks, as in `vidjax.list_models()`.
+      shape: shape of the clips, `[B, T, H, W, 3]`.
+      dtype: dtype of the computation.
+      rounds: number of repeats; the median counts.
       output: the table.
       note: the command, for the head of the table.
 
     Raises:
-      ValueError: the table is there already, or has no folder, or the part is another command's.
+      ValueError: the table exists, its folder does not, or another command has left the `.part`
+        file.
     """
     problems: dict[Problem, None] = {}
     for network in networks:
         problems.update(dict.fromkeys(convolutions(network, shape, dtype)))
     backend = jax.default_backend()
     if output.exists():
-        raise ValueError(f"{output} is there already; nothing is overwritten. Give another name.")
+        raise ValueError(f"{output} exists already; name another file")
     if not output.parent.is_dir():
-        raise ValueError(f"{output}: there is no folder {output.parent}")
+        raise ValueError(f"{output}: the folder {output.parent} does not exist")
     part = output.with_name(f"{output.name}.part")
     rows = _begun(part, note)
     known = [_asked(row) for row in rows]
@@ -105,7 +107,7 @@ def measure(
         for problem in track(list(problems), "timing"):
             for name in PASSES:
                 algorithms = list(worth_timing(name, problem))
-                # One algorithm alone is no choice to be remembered.
+                # With a single algorithm there is no choice to record.
                 if len(algorithms) > 1 and key_of(name, problem, backend) not in known:
                     times = algorithm_times(algorithms, name, problem, dtype, rounds)
                     rows.append(row_of(name, problem, backend, times))
@@ -117,13 +119,15 @@ def measure(
 
 
 def _begun(part: Path, note: str) -> list[dict[str, str]]:
-    """The rows that an interrupted measurement left; the head of a new one, if there was none."""
+    """Reads the rows of an interrupted measurement; begins a new file if there was none."""
     if not part.exists():
         machine = f"{describe()}; {versions()}; {time.strftime('%Y-%m-%d')}"
         write_text(part, f"# {note}\n# {machine}\n{','.join(COLUMNS)}\n")
     text = part.read_text("utf-8")
     if text.splitlines()[:1] != [f"# {note}"]:
-        raise ValueError(f"{part} was left by another command: go on with that, or remove it")
+        raise ValueError(
+            f"{part} belongs to another command: continue that one, or remove the file"
+        )
     # The last row may have been cut off.
     whole = text[: text.rindex("\n") + 1]
     if whole != text:
@@ -132,7 +136,7 @@ def _begun(part: Path, note: str) -> list[dict[str, str]]:
 
 
 def _asked(row: Mapping[str, str]) -> dict[str, str]:
-    """What a row is the answer to."""
+    """Returns the columns of a row that identify the pass of the convolution."""
     return {
         column: row[column] for column in COLUMNS if column not in ("algorithm", "ms", "others")
     }
@@ -141,10 +145,10 @@ def _asked(row: Mapping[str, str]) -> dict[str, str]:
 def algorithm_times(
     algorithms: Sequence[str], name: str, problem: Problem, dtype: str, rounds: int
 ) -> dict[str, float]:
-    """Milliseconds of a pass in each algorithm; medians of turns.
+    """Times a pass in each algorithm; returns the medians in milliseconds.
 
-    A short pass is repeated within one program, as networks run it: by itself, most of its time
-    would be that of starting a program and of waking threads.
+    A short pass is repeated within one program, as in a network. Otherwise, starting the program
+    and waking threads would take most of its time.
     """
     arrays = _arrays(name, problem, dtype)
     works = {each: _work(each, name, problem, arrays, 1) for each in algorithms}
@@ -163,7 +167,7 @@ def algorithm_times(
 def _work(
     algorithm: str, name: str, problem: Problem, arrays: Sequence[jax.Array], repeats: int
 ) -> Callable[[], object]:
-    """A compiled program that computes a pass so many times, each after the one before."""
+    """Compiles a program that computes a pass `repeats` times, one after the other."""
     one_pass = functools.partial(getattr(ALGORITHMS[algorithm], name), problem)
 
     def chain(one: jax.Array, other: jax.Array) -> jax.Array:
@@ -178,7 +182,7 @@ def _work(
 
 
 def worth_timing(name: str, problem: Problem) -> Iterator[str]:
-    """All but XLA's own gradients on a CPU: those of a strided kernel take minutes."""
+    """Yields the algorithms to time: all but XLA's gradients on a CPU, which may take minutes."""
     algorithms = candidates(name, problem)
     for algorithm in algorithms:
         slow = algorithm == "xla" and jax.default_backend() == "cpu"

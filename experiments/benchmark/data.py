@@ -1,19 +1,19 @@
-"""Clips a second and core from each form of storage, against decoders of the files themselves.
+"""Measures clips per second and core for each storage format, and for decoders of video files.
 
-Every peer cuts the same kind of clip from the same videos. Two times are taken: of the frames as
-they are decoded, and of the clip after crop, mirroring and the chain of augmentations, which all
-share. A second table has the frames of ten evenly spread clips of a video, as an evaluation
-takes them. What is counted is CPU time of one process, so that threads of libraries count too.
-Freed memory is kept, as runs keep it.
+All competitors cut the same kind of clip from the same videos. Two times are measured: decoding the
+frames of a clip; and making the clip, with crop, mirroring and the augmentation chain, which all
+competitors share. A second table times the frames of ten evenly spread clips per video, as an
+evaluation needs them. All times are CPU times of one process, so threads of libraries count too.
+Freed memory is kept, as in training.
 
-Beside PyAV and OpenCV, torchcodec and decord take part where they are installed
-(`pip install torchcodec decord2`).
+Besides PyAV and OpenCV, torchcodec and decord are measured if they are installed (`pip install
+torchcodec decord2`).
 
-With --soak, the input pipeline runs for some minutes instead, and its memory and CPU time are
-printed as it goes.
+--soak runs the input pipeline for some minutes instead, and prints its memory and CPU time.
 
-With --storage, clips a second of training on data in a bucket, by the clock: nothing of it on this
-machine yet, and all of it, beside this machine's own disk. What is written there is removed again.
+--storage measures training on data in a bucket instead, in clips per second of wall time: cold,
+before any shard is on this machine, and warm, when all shards are. This machine's disk is measured
+for comparison. Everything written to the bucket is removed again.
 
 Examples:
   vidjax benchmark data
@@ -45,6 +45,7 @@ from vidjax.storage.writing import write_text
 from vidjax.terminal import say
 from vidjax.training.malloc_settings import keep_freed_memory
 
+from .. import help_text
 from .decoders import Decoder, own_decoders, peers
 from .generated_videos import FPS, generated
 from .machine import describe, versions
@@ -56,12 +57,14 @@ from .timing import print_table
 _VIDEOS = flags.DEFINE_string(
     "videos", "", "FOLDER: Folder of videos. By default ten videos are generated."
 )
-_SECONDS = flags.DEFINE_float("seconds", 10.0, "Length of the generated videos of 320x240 pixels.")
+_SECONDS = flags.DEFINE_float(
+    "seconds", 10.0, "SECONDS: Length of the generated videos of 320x240 pixels."
+)
 _FRAMES = flags.DEFINE_integer("frames", 16, "Number of frames per clip.", lower_bound=1)
 _STRIDE = flags.DEFINE_integer("stride", 2, "Stride between frames of a clip.", lower_bound=1)
 _SIZE = flags.DEFINE_integer("size", 112, "Height and width of a clip in pixels.", lower_bound=1)
 _SHORT = flags.DEFINE_list("short_sides", ["128", "240"], "PIXELS,...: Short sides to store.")
-_CHAIN = flags.DEFINE_float("chain", 0.9, "Probability of the chain of augmentations.")
+_CHAIN = flags.DEFINE_float("chain", 0.9, "Probability of the augmentation chain.")
 _CLIPS = flags.DEFINE_integer("clips", 60, "Clips per round.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds; the median counts.", lower_bound=1)
 _MODEL = flags.DEFINE_string(
@@ -74,7 +77,7 @@ _STORAGE = flags.DEFINE_string(
     "URL: Measures reading from a bucket instead: a URL to write to, such as gs://bucket/folder.",
 )
 _SOAK = flags.DEFINE_float(
-    "soak", 0.0, "MINUTES: Runs the input pipeline for so many minutes instead."
+    "soak", 0.0, "MINUTES: Runs the input pipeline for this many minutes instead."
 )
 _SHARDS = flags.DEFINE_integer(
     "shards", 8, "Number of shards to write with --storage.", lower_bound=1
@@ -83,21 +86,26 @@ _EACH = flags.DEFINE_integer("shard_videos", 16, "Videos per shard with --storag
 _THREADS = flags.DEFINE_integer(
     "threads", 2, "Decoding threads with --storage and --soak.", lower_bound=1
 )
+help_text.group("Videos", _VIDEOS, _SECONDS, _SHORT)
+help_text.group("Clips", _FRAMES, _STRIDE, _SIZE, _CHAIN)
+help_text.group("Training step", _MODEL, _BATCH)
+help_text.group("Measuring", _CLIPS, _ROUNDS)
+help_text.group("Bucket and soak test", _STORAGE, _SOAK, _SHARDS, _EACH, _THREADS)
 Frames = Callable[[np.random.Generator], np.ndarray]
-# Evenly spread clips of a video in the second table.
+# Number of evenly spread clips per video in the second table.
 _VIEWS = 10
 
 
 @dataclass(frozen=True)
-class Form:
-    """A way to get clips.
+class ClipReader:
+    """A way to get clips: a storage format, or a decoder of video files.
 
     Attributes:
-      frames: of a random clip, as they are decoded.
-      clip: a random one, augmented.
-      views: frames of ten clips of a random video.
-      stored: bytes of the form, of all videos.
-      decodes: it reads the video files themselves, and is no part of vidjax.
+      frames: returns the decoded frames of a random clip.
+      clip: returns a random clip, augmented.
+      views: returns the frames of ten clips of a random video.
+      stored: bytes that all videos take in this format.
+      decodes: whether it decodes the video files themselves and is not part of vidjax.
     """
 
     frames: Frames
@@ -108,7 +116,7 @@ class Form:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times the forms in turns, or a long run or a bucket, and prints the tables."""
+    """Times the formats in turns, or runs the pipeline or reads a bucket, and prints tables."""
     del arguments
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as scratch:
@@ -120,18 +128,20 @@ def main(arguments: Sequence[str]) -> None:
             say(describe(), versions())
             soak(folder, _shape(), _augment(), minutes=_SOAK.value, threads=_THREADS.value)
         else:
-            _measure_forms(Path(scratch))
+            _measure_readers(Path(scratch))
 
 
-def _measure_forms(scratch: Path) -> None:
+def _measure_readers(scratch: Path) -> None:
     files = _files(scratch)
     hours = sum(_length(file) for file in files) / 3600
-    forms = _forms(files, scratch)
+    readers = _readers(files, scratch)
     say(describe(), versions())
-    frames = _time({name: form.frames for name, form in forms.items()}, _CLIPS.value)
-    clips = _time({name: form.clip for name, form in forms.items()}, _CLIPS.value)
-    views = _time({name: form.views for name, form in forms.items()}, max(1, _CLIPS.value // 5))
-    best = min(clips[name] for name, form in forms.items() if form.decodes)
+    frames = _time({name: reader.frames for name, reader in readers.items()}, _CLIPS.value)
+    clips = _time({name: reader.clip for name, reader in readers.items()}, _CLIPS.value)
+    views = _time(
+        {name: reader.views for name, reader in readers.items()}, max(1, _CLIPS.value // 5)
+    )
+    best = min(clips[name] for name, reader in readers.items() if reader.decodes)
     rows = [
         (
             name,
@@ -139,26 +149,26 @@ def _measure_forms(scratch: Path) -> None:
             f"{clips[name]:.1f}",
             f"{1e3 / clips[name]:.0f}",
             f"{best / clips[name]:.1f}",
-            f"{form.stored / hours / 2**20:.0f}",
+            f"{reader.stored / hours / 2**20:.0f}",
         )
-        for name, form in forms.items()
+        for name, reader in readers.items()
     ]
     videos = f"{len(files)} videos, {hours * 3600 / len(files):.1f} s each"
     clip = f"clips of {_FRAMES.value}x{_SIZE.value}x{_SIZE.value}, stride {_STRIDE.value}"
     title = f"{videos}; {clip}, chain {_CHAIN.value:g}; one process"
     columns = (
-        "form",
+        "read from",
         "frames, CPU ms",
         "clip, CPU ms",
-        "clips/s a core",
+        "clips/s per core",
         "x best decoder",
-        "MiB an hour",
+        "MiB per hour",
     )
     print_table(title, columns, rows)
-    best = min(views[name] for name, form in forms.items() if form.decodes)
+    best = min(views[name] for name, reader in readers.items() if reader.decodes)
     in_views = [(name, f"{ms:.1f}", f"{best / ms:.1f}") for name, ms in views.items()]
     title = f"frames of {_VIEWS} evenly spread clips of a video"
-    print_table(title, ("form", "CPU ms a video", "x best decoder"), in_views)
+    print_table(title, ("read from", "CPU ms per video", "x best decoder"), in_views)
     if _MODEL.value:
         _print_need(max(1e3 / each for each in clips.values()))
 
@@ -185,11 +195,11 @@ def _augment() -> Augmentation:
     return Augmentation(scale=(0.3, 1.0), chain=_CHAIN.value)
 
 
-def _time(forms: Mapping[str, Frames], calls: int) -> dict[str, float]:
-    """Median CPU milliseconds a call of each form; the first round is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in forms}
+def _time(readers: Mapping[str, Frames], calls: int) -> dict[str, float]:
+    """Returns the median CPU milliseconds per call; the first round does not count."""
+    times: dict[str, list[float]] = {name: [] for name in readers}
     for turn in range(_ROUNDS.value + 1):
-        for name, make in forms.items():
+        for name, make in readers.items():
             rng = np.random.default_rng(turn)
             start = time.process_time()
             for _ in range(calls if turn else 1):
@@ -205,22 +215,22 @@ def _files(scratch: Path) -> list[Path]:
     found = sorted(as_path(_VIDEOS.value).rglob("*"))
     files = [file for file in found if file.suffix.lower() in VIDEO_SUFFIXES]
     if not files:
-        raise ValueError(f"--videos={_VIDEOS.value}: no videos in it")
+        raise ValueError(f"--videos={_VIDEOS.value}: this folder has no videos")
     return files
 
 
-def _forms(files: Sequence[Path], scratch: Path) -> dict[str, Form]:
-    forms = {}
+def _readers(files: Sequence[Path], scratch: Path) -> dict[str, ClipReader]:
+    readers = {}
     for side in map(int, _SHORT.value):
         folder = _prepare(files, side, scratch)
         stored = sum(part.stat().st_size for part in folder.glob("*.array_record*"))
-        forms[f"JPEG, short side {side}"] = _of_records(PreparedSplit(folder, "train"), stored)
-    forms[f"TFDS, whole video of {side}"] = _of_tfds(folder, stored)
+        readers[f"JPEG, short side {side}"] = _of_records(PreparedSplit(folder, "train"), stored)
+    readers[f"TFDS, whole video of {side}"] = _of_tfds(folder, stored)
     stored = sum(file.stat().st_size for file in files)
     own, others = own_decoders(), peers(say)
     for name, decode in (own | others).items():
-        forms[name] = _of_files(files, decode, stored, decodes=name in others)
-    return forms
+        readers[name] = _of_files(files, decode, stored, decodes=name in others)
+    return readers
 
 
 def _prepare(files: Sequence[Path], side: int, scratch: Path) -> Path:
@@ -232,7 +242,7 @@ def _prepare(files: Sequence[Path], side: int, scratch: Path) -> Path:
     return catalog.prepare("video_folder", request)
 
 
-def _of_records(split: PreparedSplit, stored: int) -> Form:
+def _of_records(split: PreparedSplit, stored: int) -> ClipReader:
     shape = _shape()
     transform = TrainClip(shape, _augment())
 
@@ -247,10 +257,10 @@ def _of_records(split: PreparedSplit, stored: int) -> Form:
         record = split[int(rng.integers(len(split)))]
         return record.decode(_spread_out(record.length))
 
-    return Form(frames, clip, views, stored)
+    return ClipReader(frames, clip, views, stored)
 
 
-def _of_tfds(folder: Path, stored: int) -> Form:
+def _of_tfds(folder: Path, stored: int) -> ClipReader:
     import tensorflow_datasets as tfds
 
     source = tfds.builder_from_directory(str(folder)).as_data_source(split="train")
@@ -271,17 +281,17 @@ def _of_tfds(folder: Path, stored: int) -> Form:
         whole = video(rng)
         return np.stack([whole[index] for index in _spread_out(len(whole))])
 
-    return Form(frames, clip, views, stored)
+    return ClipReader(frames, clip, views, stored)
 
 
-def _of_files(files: Sequence[Path], decode: Decoder, stored: int, *, decodes: bool) -> Form:
+def _of_files(files: Sequence[Path], decode: Decoder, stored: int, *, decodes: bool) -> ClipReader:
     shape, augment = _shape(), _augment()
     rates = {file: _rate(file) for file in files}
     lengths = {file: round(_length(file) * rates[file]) for file in files}
 
     def frames(rng: np.random.Generator) -> np.ndarray:
         file = files[int(rng.integers(len(files)))]
-        # Short videos are looped: their frames come more than once.
+        # Short videos are looped, so that frames may occur more than once.
         wanted, places = np.unique(shape.train_indices(rng, lengths[file]), return_inverse=True)
         return decode(file, wanted, rates[file])[places]
 
@@ -292,22 +302,22 @@ def _of_files(files: Sequence[Path], decode: Decoder, stored: int, *, decodes: b
         file = files[int(rng.integers(len(files)))]
         return decode(file, _spread_out(lengths[file]), rates[file])
 
-    return Form(frames, clip, views, stored, decodes)
+    return ClipReader(frames, clip, views, stored, decodes)
 
 
 def _spread_out(length: int) -> np.ndarray:
-    """The frames of ten clips of a video, each once."""
+    """Returns the distinct frames of ten clips of a video."""
     return np.unique(_shape().view_indices(length, _VIEWS))
 
 
 def _length(file: Path) -> float:
-    """Seconds."""
+    """Returns the duration of a video in seconds."""
     with open_video(file) as (_, stream):
         return float((stream.duration or 0) * (stream.time_base or 0)) or stream.frames / FPS
 
 
 def _rate(file: Path) -> float:
-    """Frames a second."""
+    """Returns the frame rate of a video."""
     with open_video(file) as (_, stream):
         return float(stream.average_rate or FPS)
 
@@ -321,5 +331,5 @@ def _print_need(best: float) -> None:
     needed = 1e3 * _BATCH.value / time_in_turns({"step": step}, 3)["step"]
     say(
         f"{_MODEL.value} in batches of {_BATCH.value} needs {needed:.3g} clips/s on this machine: "
-        f"{needed / best:.2g} cores of the best form"
+        f"{needed / best:.2g} cores with the fastest format"
     )

@@ -1,8 +1,8 @@
-"""Decoders that read frames out of the video files themselves, each in its fastest form.
+"""Decoders that read frames from video files, each in its fastest setting.
 
-A form is the fastest by CPU time: one thread each, since a training job has a process or a thread
-for every clip that is made at once. Each call opens its file, as random videos of a large data set
-are opened. Decoders that are not installed, or do not load, are left out with a line.
+Fastest means least CPU time. Each decoder has one thread, because a training job has one process or
+thread per clip in progress. Each call opens its file, as when training on random videos of a large
+data set. Decoders that are not installed or do not load are left out, with a message.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Decoder = Callable[[Path, np.ndarray, float], np.ndarray]
 
 
 def own_decoders() -> dict[str, Decoder]:
-    """What `vidjax predict` reads a video with, and what `vidjax prepare` does."""
+    """Returns the decoders of `vidjax predict` and `vidjax prepare`."""
     return {"vidjax, from the start": _streamed, "vidjax, whole video": _whole}
 
 
 def peers(say: Callable[[str], None]) -> dict[str, Decoder]:
-    """The other decoders that this machine has; `say` is told which ones it lacks, and why."""
+    """Returns the other decoders on this machine; `say` prints which are left out, and why."""
     found: dict[str, Decoder] = {"PyAV, seek": _pyav, "OpenCV, seek": _opencv}
     for name, (package, make) in _OPTIONAL.items():
         if not importlib.util.find_spec(package):
@@ -38,10 +38,10 @@ def peers(say: Callable[[str], None]) -> dict[str, Decoder]:
             continue
         try:
             found[name] = make()
-        # A library of its own that does not load raises whatever it likes.
+        # The native library of a decoder may raise anything if it does not load.
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            say(f"{name} is left out, as it does not load here: {reason}")
+            say(f"{name} is left out, because it does not load on this machine: {reason}")
     return found
 
 
@@ -75,7 +75,7 @@ _OPTIONAL: Mapping[str, tuple[str, Callable[[], Decoder]]] = {
     "torchcodec, approximate seek": ("torchcodec", _torchcodec),
     "decord, seek": ("decord", _decord),
 }
-# Names of the packages in which others are.
+# Names of the packages on PyPI, by the name of the module.
 _PROJECTS = {"torchcodec": "torchcodec", "decord": "decord2"}
 
 
@@ -86,9 +86,9 @@ def _pyav(file: Path, indices: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _decoded(container: Any, stream: Any, indices: np.ndarray, rate: float) -> Iterator[np.ndarray]:
-    """The frames at `indices`, decoded from where the container stands."""
+    """Yields the frames at `indices`, decoding from the container's current position."""
     wanted, last = set(indices.tolist()), int(indices[-1])
-    # A new converter for each frame, as `to_ndarray` alone makes it, takes longer than decoding.
+    # `to_ndarray` alone would make a new converter per frame, which takes longer than decoding.
     converter = VideoReformatter()
     for frame in container.decode(stream):
         place = round(frame.time * rate)
@@ -100,7 +100,7 @@ def _decoded(container: Any, stream: Any, indices: np.ndarray, rate: float) -> I
 
 def _opencv(file: Path, indices: np.ndarray, rate: float) -> np.ndarray:
     del rate
-    # FFmpeg alone, and by its address: other readers take names for patterns.
+    # Only FFmpeg, and by a safe address, because other backends read names as patterns.
     one_thread = [cv2.CAP_PROP_N_THREADS, 1]
     capture = cv2.VideoCapture(address(file), cv2.CAP_FFMPEG, one_thread)
     capture.set(cv2.CAP_PROP_POS_FRAMES, int(indices[0]))

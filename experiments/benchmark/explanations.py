@@ -1,9 +1,9 @@
-"""What explanations and evaluation cost, in forward passes of the same network.
+"""Measures the cost of explanations and evaluation, in forward passes of the same network.
 
-Maps of one clip are timed in turns with a forward pass of one clip: a map that needs n passes costs
-n at best, and less where its clips go through the network in batches. Tubes and pyramids need one
-pass. A video's 30 views, ten clips by three crops, are timed as an evaluation computes them, in one
-call.
+Maps of one clip are timed in turns with a forward pass of one clip. A map that needs n passes costs
+about n forward passes, or fewer if its clips go through the network in batches. Tubes and pyramids
+need one pass. The 30 views of a video (ten clips, three crops each) are timed in one call, as in an
+evaluation.
 
 Example:
   vidjax benchmark explanations --models=r3d_18,x3d_s
@@ -103,5 +103,5 @@ def _rows(name: str) -> Iterator[tuple[str, ...]]:
 
 
 def _passes(draw: Callable[[], Any]) -> int:
-    """That a map says it takes, and one for the logits of the clip."""
+    """Returns the number of passes that a map reports, plus one for the logits of the clip."""
     return 1 + int(draw().passes)

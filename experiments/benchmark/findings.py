@@ -1,12 +1,12 @@
-"""What in a compiled program is slow on an accelerator, read from its text.
+"""Finds operations in the text of a compiled program that are slow on an accelerator.
 
-* Convolutions and products of float32 operands, where bfloat16 is what is computed in.
+* Convolutions and matrix products with float32 operands, although bfloat16 was requested.
 * Transposes and copies of whole arrays, which move memory and compute nothing.
-* Pads that stand alone, in memory, before what needs them.
-* Padding of tiles: a TPU stores the last two axes of an array in tiles, such as 8 x 128, so that
-  an array of few channels takes many times its size.
+* Separate pads, which write the padded array to memory.
+* Padding of tiles: a TPU stores the last two axes of an array in tiles, such as 8 x 128, so an
+  array with few channels takes many times its size.
 
-What happens inside a fusion moves no memory of its own, and does not count for the last three.
+Operations inside a fusion move no memory of their own, so the last three points do not apply there.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ KINDS = (FLOAT32, "transposes", "copies", "pads", TILES)
 
 @dataclass(frozen=True)
 class Array:
-    """An instruction's result.
+    """The result of an instruction.
 
     Attributes:
-      dtype: such as `f32`.
-      shape: of it.
-      order: its axes, the one whose neighbours lie side by side first.
-      tile: that its last axes in memory are stored in; empty where there are no tiles.
+      dtype: dtype, such as `f32`.
+      shape: shape of the array.
+      order: axes, from the contiguous one to the one with the largest stride.
+      tile: sizes of the tile that holds the last axes in memory; empty without tiles.
     """
 
     dtype: str
@@ -52,7 +52,7 @@ class Array:
 
     @property
     def stored(self) -> int:
-        """Bytes that it takes in its tiles."""
+        """Bytes that it takes in memory, including the padding of its tiles."""
         shape = list(self.shape)
         for axis, side in zip(self.order, reversed(self.tile), strict=False):
             shape[axis] = -(-shape[axis] // side) * side
@@ -61,13 +61,13 @@ class Array:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something slow.
+    """A slow operation.
 
     Attributes:
-      kind: of `KINDS`.
-      size: bytes that are moved, or lost to padding; of products those of the result.
-      what: its shape.
-      where: the operation that it was made from, as JAX names it.
+      kind: one of `KINDS`.
+      size: bytes that are moved, or lost to padding; for products, bytes of the result.
+      what: dtype and shape of the result.
+      where: JAX's name for the operation that it was compiled from.
     """
 
     kind: str
@@ -77,11 +77,11 @@ class Finding:
 
 
 def findings(program: str, least: int = 2**10) -> list[Finding]:
-    """What is found in the text of a compiled program, the largest first.
+    """Finds slow operations in the text of a compiled program; returns the largest first.
 
     Args:
-      program: `compiled.as_text()`.
-      least: bytes below which nothing is told.
+      program: result of `compiled.as_text()`.
+      least: smaller findings, in bytes, are left out.
     """
     fused = {match[1] for match in _FUSED.finditer(program)}
     found, arrays = list[Finding](), dict[str, Array]()
@@ -105,7 +105,7 @@ def findings(program: str, least: int = 2**10) -> list[Finding]:
 
 
 def _instructions(program: str) -> Iterator[tuple[str, str]]:
-    """Each line with the name of the computation that it is in."""
+    """Yields each line with the name of its computation."""
     computation = ""
     for line in program.splitlines():
         start = _COMPUTATION.match(line)
@@ -123,7 +123,7 @@ def _array(match: re.Match[str]) -> Array:
 
 
 def _of_float32(operands: str, arrays: dict[str, Array]) -> bool:
-    """Whether an instruction reads float32 arrays alone; a text may name them or state types."""
+    """Returns whether all operands are float32; the text has either their names or their types."""
     types = re.findall(r"\b([a-z]+\d+)\[", operands)
     if not types:
         names = [name.strip().lstrip("%") for name in operands.split(",")]

@@ -1,4 +1,4 @@
-"""What a network asks of a machine, whatever its program: multiply-adds, and bytes to move."""
+"""Counts the multiply-adds and the memory traffic that a network needs, however it is computed."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from vidjax.program import Operation, Value, read_program
 
 
 @dataclass(frozen=True)
-class Demand:
-    """Of a forward pass.
+class FlopsAndBytes:
+    """Multiply-adds and memory traffic of a forward pass.
 
     Attributes:
       macs: multiply-adds of convolutions and matrix products.
-      traffic: bytes of what these read and write, each array of each of them once. Norms and
-        activations are left out, as a good compiler fuses them in.
+      traffic: bytes that these read and write, if each reads and writes each of its arrays once.
+        Norms and activations do not count, because a good compiler fuses them.
     """
 
     macs: int
     traffic: int
 
 
-# A backward pass has two products for each of the forward pass: the gradients of its input and
-# of its kernel. Each is as many multiply-adds, and moves the same three arrays.
+# A backward pass has two products for each product of the forward pass: the gradients of its input
+# and of its kernel. Each has as many multiply-adds, and moves the same three arrays.
 TRAINING = 3
 
 
-def count_demand(model: Any, shape: tuple[int, ...]) -> Demand:
-    """Reads the demand off a network's program for clips `[B, T, H, W, 3]`; nothing is run."""
+def count_flops_and_bytes(model: Any, shape: tuple[int, ...]) -> FlopsAndBytes:
+    """Counts multiply-adds and traffic for clips `[B, T, H, W, 3]` from the traced network."""
     products = forward_products(model, shape)
-    return Demand(
+    return FlopsAndBytes(
         sum(map(multiply_adds, products)),
         sum(array_bytes([*each.inputs, *each.outputs]) for each in products),
     )
 
 
 def forward_products(model: Any, shape: tuple[int, ...]) -> list[Operation]:
-    """Convolutions and matrix products of a forward pass on clips `[B, T, H, W, 3]`."""
+    """Lists the convolutions and matrix products of a forward pass on clips `[B, T, H, W, 3]`."""
     clip = jax.ShapeDtypeStruct(shape, jnp.float32)
     with force_lowering("lax"):
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
@@ -53,5 +53,5 @@ def forward_products(model: Any, shape: tuple[int, ...]) -> list[Operation]:
 
 
 def array_bytes(values: Iterable[Value]) -> int:
-    """Bytes of arrays, each once."""
+    """Returns the total size of arrays in bytes."""
     return sum(math.prod(value.shape) * jnp.dtype(value.dtype).itemsize for value in values)

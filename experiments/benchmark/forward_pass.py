@@ -1,4 +1,4 @@
-"""A network's compiled forward pass, as in evaluation, for timing."""
+"""Compiles a network's forward pass, as in evaluation, for timing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .compiled import Compiled, compile_timed, initial_variables
 
 
 def make_forward(model: Any, shape: tuple[int, ...], steps: int = 1) -> Compiled:
-    """The logits of random clips; arguments as in `make_step`."""
+    """Compiles the logits of random clips; arguments are those of `make_step`."""
     clip = jax.random.normal(jax.random.key(1), shape)
     variables = initial_variables(model, clip)
     program, seconds = compile_timed(jax.jit(partial(model.apply, train=False)), variables, clip)

@@ -1,4 +1,4 @@
-"""Videos to measure with, where nobody names a folder of their own."""
+"""Generates videos to measure with, if the user names no folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COUNT = 10
 
 
 def generated(folder: Path, seconds: float) -> list[Path]:
-    """Writes ten videos of 320x240 at 25 frames a second, in H.264 with one keyframe."""
+    """Writes ten videos of 320x240 pixels at 25 frames per second, in H.264 with one keyframe."""
     files = [folder / "any" / f"{index}.mp4" for index in range(_COUNT)]
     for index, file in enumerate(files):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -23,7 +23,7 @@ def generated(folder: Path, seconds: float) -> list[Path]:
 
 
 def _moving_texture(rng: np.random.Generator, count: int) -> np.ndarray:
-    """A smooth random texture that drifts, with a little noise: as hard as a real video."""
+    """Returns a drifting random texture with a little noise, as hard to decode as real video."""
     coarse = rng.integers(0, 256, (60, 80, 3)).astype(np.uint8)
     texture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
     noise = rng.normal(0, 3, (240, 320, 3))

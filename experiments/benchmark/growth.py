@@ -1,10 +1,11 @@
-"""How time and memory of a training step, and of its start, grow: one axis at a time.
+"""Measures how time and memory of training grow along one axis at a time.
 
-A step of a small network is compiled and timed at several batches, frames, pixels, widths, depths
-and numbers of classes, then with several numbers of simulated devices. The start of a run is timed
-with several numbers of videos. An exponent is the slope of a straight line through the logarithms
-of all points: 1 is linear. The last slope is that between the two largest points, where what is
-constant weighs least. Width and depth are compared with the multiply-adds that they ask for.
+A step of a small network is compiled and timed with several batch sizes, numbers of frames, frame
+sizes, widths, depths and numbers of classes, then with several numbers of simulated devices. The
+start of a run is timed with several numbers of videos. The exponent is the slope of a straight line
+through the logarithms of all points; 1 means linear growth. The last slope uses only the two
+largest points, where constant costs matter least. Growth with width and depth is compared with the
+growth of the network's multiply-adds.
 
 Examples:
   vidjax benchmark growth --output=runs/growth
@@ -35,7 +36,7 @@ from vidjax.training.malloc_settings import keep_freed_memory
 from . import growth_devices, growth_videos
 from .arguments import clip_sizes, numbers
 from .comparison import release
-from .flops_and_bytes import TRAINING, count_demand
+from .flops_and_bytes import TRAINING, count_flops_and_bytes
 from .growth_figure import draw
 from .growth_line import Line
 from .machine import describe, versions
@@ -62,18 +63,18 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; the median counts.", lower_
 _AXES = flags.DEFINE_list(
     "axes",
     ["batch", "frames", "pixels", "width", "depth", "classes", "devices", "videos"],
-    "AXIS,...: What grows.",
+    "AXIS,...: Axes to grow along.",
 )
 _ALSO = flags.DEFINE_string("also", "", "FILE: growth.csv of another run, to show in the figure.")
 _OUTPUT = flags.DEFINE_string("output", "", "FOLDER: New folder for growth.csv and growth.png.")
-COLUMNS = ("axis", "quantity", "from", "to", "exponent", "last slope", "asked for", "")
+COLUMNS = ("axis", "quantity", "from", "to", "exponent", "last slope", "ideal", "")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measures each axis, prints the exponents, and writes points and figure.
+    """Measures each axis, prints the exponents, and writes the points and a figure.
 
     Raises:
-      ValueError: an axis is unknown, or the output is there already.
+      ValueError: an axis is unknown, or the output exists already.
     """
     del arguments
     keep_freed_memory()
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str]) -> None:
         if axis not in known:
             raise ValueError(f"--axes={axis}: must be one of {', '.join(known)}")
     if _OUTPUT.value and as_path(_OUTPUT.value).exists():
-        raise ValueError(f"--output={_OUTPUT.value} is there: name a new folder")
+        raise ValueError(f"--output={_OUTPUT.value} exists already: name a new folder")
     say(describe(), versions())
     lines: list[Line] = []
     for axis in _AXES.value:
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str]) -> None:
         lines += found
     title = (
         f"{_MODEL.value} of width {_WIDTH.value}, {_BATCH.value} clips of {'x'.join(_CLIP.value)}, "
-        "float32, training, where the axis does not say otherwise"
+        "float32, training, except for the axis that grows"
     )
     print_table(title, COLUMNS, [line.cells() for line in lines])
     if _OUTPUT.value:
@@ -124,7 +125,7 @@ class _Point(msgspec.Struct):
 
 
 def _earlier() -> list[Line]:
-    """The lines of another run, without what is asked for."""
+    """Reads the lines of an earlier run; they have no expected growth."""
     found: dict[tuple[str, str], dict[int, float]] = {}
     if _ALSO.value:
         for _, row in tables.read(as_path(_ALSO.value), _Point):
@@ -134,7 +135,7 @@ def _earlier() -> list[Line]:
 
 @dataclass(frozen=True)
 class _Size:
-    """What a step is of."""
+    """The sizes of a step."""
 
     batch: int
     clip: tuple[int, int, int]
@@ -152,7 +153,7 @@ def _factors() -> tuple[int, ...]:
 
 
 def _grown(axis: str) -> dict[int, _Size]:
-    """Sizes along an axis, and the steps that they are of."""
+    """Returns the sizes of the steps along an axis, by the position on the axis."""
     base, factors = _base(), _factors()
     frames, height, width = base.clip
     changes: dict[str, dict[int, dict[str, Any]]] = {
@@ -179,7 +180,7 @@ def _of_step(axis: str) -> list[Line]:
             _MODEL.value, num_classes=each.classes, width=each.width, depths=(each.blocks,) * 4
         )
         shape = (each.batch, *each.clip, 3)
-        asked[size] = float(TRAINING * count_demand(model, shape).macs)
+        asked[size] = float(TRAINING * count_flops_and_bytes(model, shape).macs)
         step = make_step(model, shape)
         times[size] = time_in_turns({"step": step}, _ROUNDS.value)["step"]
         memory[size], compiling[size] = step.memory / 2**20, step.seconds

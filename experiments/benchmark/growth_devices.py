@@ -1,7 +1,7 @@
-"""A training step compiled for a number of simulated devices, clips a device staying the same.
+"""Compiles a training step for simulated devices, with the same number of clips on each.
 
-`python -m experiments.benchmark.growth_devices DEVICES` compiles it in a process of its own, as JAX
-makes devices once, and prints what the compiler says.
+`python -m experiments.benchmark.growth_devices DEVICES` compiles the step and prints its compile
+time, memory and traffic. It is a separate process because JAX creates its devices only once.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _CLIPS, _FRAMES, _SIDE, _WIDTH, _CLASSES = 2, 4, 32, 8, 10
 
 
 def measure(count: int) -> dict[str, float]:
-    """Of a step on so many devices: `compile` seconds, `memory` and `sent` bytes of a device.
+    """Returns `compile` seconds, and `memory` and `sent` bytes per device, on `count` devices.
 
     Raises:
-      RuntimeError: the process that compiles it has failed.
+      RuntimeError: the process that compiles the step failed.
     """
     command = [sys.executable, "-m", __spec__.name, str(count)]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Points of `vidjax benchmark growth` on axes of logarithms, beside a line of slope 1."""
+"""Plots the points of `vidjax benchmark growth` on logarithmic axes, with a line of slope 1."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MARKS = ("o", "s", "^", "D", "v", "P")
 
 
 def draw(file: Path, lines: Sequence[Line]) -> None:
-    """Draws a panel an axis: each quantity as a multiple of that at the axis' smallest size.
+    """Draws one panel per axis: each quantity as a multiple of its value at the smallest size.
 
     Args:
       file: PNG to write.
-      lines: of any axes.
+      lines: lines of any axes.
     """
     from matplotlib.figure import Figure
 

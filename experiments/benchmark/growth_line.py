@@ -1,4 +1,4 @@
-"""A quantity at several sizes, and the exponent that it grows with."""
+"""A quantity at several sizes, and the exponent of its growth."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# An exponent this much above linear is told of: less is noise of a shared machine.
+# An exponent this much above the ideal is marked; smaller excesses are noise.
 _SLACK = 0.1
 
 
@@ -16,10 +16,10 @@ class Line:
     """A quantity along an axis.
 
     Attributes:
-      axis: what grows.
-      quantity: what is measured, with its unit.
-      points: sizes along the axis, and the quantity there.
-      asked: what a perfect program would take, up to a factor, at the same sizes; None is linear.
+      axis: the axis along which the size grows.
+      quantity: name of the quantity, with its unit.
+      points: value of the quantity, by size.
+      asked: growth of an ideal program at the same sizes, up to a constant factor; None is linear.
     """
 
     axis: str
@@ -29,21 +29,21 @@ class Line:
 
     @property
     def exponent(self) -> float:
-        """Of all points."""
+        """Exponent of the growth over all points."""
         return slope(self.points)
 
     @property
     def last(self) -> float:
-        """Between the two largest points."""
+        """Exponent of the growth between the two largest points."""
         return slope(dict(sorted(self.points.items())[-2:]))
 
     @property
     def asked_exponent(self) -> float:
-        """Of what is asked for; at least linear."""
+        """Exponent of the ideal growth between the two largest points; at least 1."""
         return max(1.0, slope(dict(sorted(self.asked.items())[-2:]))) if self.asked else 1.0
 
     def cells(self) -> tuple[str, ...]:
-        """The row under `COLUMNS`."""
+        """Formats a row of the table."""
         sizes = sorted(self.points)
         above = self.last > self.asked_exponent + _SLACK
         return (
@@ -59,7 +59,7 @@ class Line:
 
 
 def slope(points: Mapping[int, float]) -> float:
-    """The exponent e of the law `a * size ** e` that fits positive points best, in logarithms."""
+    """Fits the exponent e of `a * size ** e` to positive points, by least squares of logarithms."""
     sizes = np.log(np.array(sorted(points), float))
     values = np.log([max(points[size], 1e-9) for size in sorted(points)])
     return float(np.polyfit(sizes, values, 1)[0])

@@ -1,8 +1,8 @@
-"""What comes before the first batch of a data set, by the number of its videos.
+"""Times the work before the first batch of a data set, for a given number of videos.
 
-A data set of so many videos is made of ten tiny ones: empty files that a CSV lists, and records of
-two frames of 16x16 pixels. `python -m experiments.benchmark.growth_videos FOLDER` then does what a
-run does first, in a process of its own, and prints what each part took.
+The large data set is made from ten tiny videos: a CSV lists empty files, and the records have two
+frames of 16x16 pixels. `python -m experiments.benchmark.growth_videos FOLDER` then does the first
+steps of a run in a separate process, and prints the time of each.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from .many_shards import spread
 from .own_memory import peak, resident
 
 PARTS = ("read the list", "plan", "prepare again", "start training", "start evaluating")
-# Two frames at 25 a second, and videos of a shard.
+# Two frames at 25 per second; side in pixels; videos per shard.
 _SECONDS, _SIDE, _SHARD = 0.08, 16, 256
 _BATCH = 8
 
 
 def measure(count: int, scratch: Path) -> dict[str, float]:
-    """Seconds of each of `PARTS` with so many videos, and bytes of `memory` that they took.
+    """Returns the seconds of each of `PARTS` for `count` videos, and the bytes of `memory`.
 
     Args:
-      count: videos.
+      count: number of videos.
       scratch: an empty folder.
 
     Raises:
-      RuntimeError: the process that does it has failed.
+      RuntimeError: the process that is measured failed.
     """
     _make(count, scratch)
     command = [sys.executable, "-m", __spec__.name, str(scratch)]
@@ -56,7 +56,7 @@ def measure(count: int, scratch: Path) -> dict[str, float]:
 
 
 def _make(count: int, scratch: Path) -> None:
-    """A prepared data set, and the list of files that it could have been made of."""
+    """Makes a prepared data set, and the list of files that it could come from."""
     few = generated(make_folder(scratch / "few"), _SECONDS)
     small = catalog.prepare("video_folder", _request(scratch / "small", _list(few, scratch)))
     many = [scratch / "many" / f"{number // 1000}" / f"{number}.mp4" for number in range(count)]
@@ -88,7 +88,7 @@ def _builder(request: catalog.Request) -> VideoFolder:
 
 
 def main(scratch: Path) -> None:
-    """Does each of `PARTS` once, and prints seconds and memory."""
+    """Runs each of `PARTS` once, and prints its seconds and memory."""
     request = _request(scratch / "large", scratch / "videos.csv")
     folder = _builder(request).folder
     before = resident()

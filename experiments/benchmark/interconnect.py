@@ -1,12 +1,13 @@
-"""A model on paper of what the bytes of exchanges take: links of two speeds, used fully.
+"""Predicts the time of collectives from their bytes, for two levels of links at full speed.
 
-Devices come in islands, a TPU slice or the GPUs of a machine, with fast links inside and a slower
-network between them. A sum over a group of g devices, i of them in each island and k = g / i
-islands, is scattered inside, summed between the islands and gathered inside:
+Devices are grouped in islands: a TPU slice, or the GPUs of one machine. Links inside an island are
+fast, and the network between islands is slower. An all-reduce of S bytes over a group of g devices,
+with i of them in each of k = g / i islands, is a reduce-scatter inside the islands, an all-reduce
+between them and an all-gather inside:
 
     time = 2 (i - 1)/i · S / link  +  2 (k - 1)/k · (S / i) / network
 
-Gathering and scattering take half of that.
+A single all-gather or reduce-scatter takes half of that.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from vidjax.evaluation.collectives import Collective
 
 @dataclass(frozen=True)
 class Machine:
-    """Devices and their links, by their makers' numbers.
+    """Devices and links, according to their makers.
 
     Attributes:
-      tflops: peak bfloat16 of a device, 10^12 operations a second.
+      tflops: peak bfloat16 rate of a device in 10^12 operations per second.
       link: GB/s that a device sends inside its island.
-      island: devices of an island.
+      island: number of devices in an island.
       network: GB/s that a device sends to other islands.
-      source: where the numbers are from.
+      source: origin of the numbers.
     """
 
     tflops: float
@@ -41,32 +42,32 @@ MACHINES = {
     "v5e": Machine(197, 200, 256, 3.125, "Google Cloud, TPU v5e: ICI, pods of 256"),
     # 4800 Gbit/s of ICI; 50 Gbit/s of network.
     "v5p": Machine(459, 600, 6144, 6.25, "Google Cloud, TPU v5p: ICI, slices of up to 6144"),
-    # NVLink's 900 and 600 GB/s are of both directions; one network card a GPU.
-    "h100": Machine(989, 450, 8, 50, "NVIDIA, DGX H100: NVLink, 400 Gbit/s a GPU"),
-    "a100": Machine(312, 300, 8, 25, "NVIDIA, DGX A100: NVLink, 200 Gbit/s a GPU"),
+    # NVLink's 900 and 600 GB/s count both directions; each GPU has one network card.
+    "h100": Machine(989, 450, 8, 50, "NVIDIA, DGX H100: NVLink, 400 Gbit/s per GPU"),
+    "a100": Machine(312, 300, 8, 25, "NVIDIA, DGX A100: NVLink, 200 Gbit/s per GPU"),
 }
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """Devices along the axes `data` and `fsdp`, neighbours along the last one."""
+    """A mesh with axes `data` and `fsdp`; neighbours along the last axis are adjacent devices."""
 
     data: int
     fsdp: int
 
     @property
     def size(self) -> int:
-        """All devices."""
+        """Number of devices."""
         return self.data * self.fsdp
 
     def grown(self, devices: int) -> Mesh:
-        """With so many devices; the axis grows that is not 1, `data` where both are not."""
+        """Returns the mesh for more devices: `data` grows, or `fsdp` if `data` is 1."""
         if self.data == 1:
             return Mesh(1, devices)
         return Mesh(devices // self.fsdp, self.fsdp)
 
     def groups(self, machine: Machine) -> dict[str, tuple[int, int]]:
-        """Members of a group along each axis, and how many of them lie in one island."""
+        """Returns, for each axis, the size of its groups, and how many of one share an island."""
         island = min(machine.island, self.size)
         inside = min(self.fsdp, island)
         across = min(self.data, max(1, island // self.fsdp))
@@ -77,7 +78,7 @@ class Mesh:
         }
 
     def axis(self, group: int) -> str:
-        """The axis that groups of so many devices lie along.
+        """Returns the axis whose groups have this number of devices.
 
         Raises:
           ValueError: no axis has that many devices.
@@ -85,19 +86,19 @@ class Mesh:
         for axis, size in (("all", self.size), ("fsdp", self.fsdp), ("data", self.data)):
             if group == size:
                 return axis
-        raise ValueError(f"groups of {group} devices do not lie along an axis of {self}")
+        raise ValueError(f"no axis of {self} has groups of {group} devices")
 
 
 def seconds(
     exchanges: Iterable[Collective], measured: Mesh, devices: int, machine: Machine
 ) -> float:
-    """Time of a step's exchanges on so many devices, each with the same share of clips.
+    """Predicts the time of a step's collectives on some devices, with the same clips on each.
 
     Args:
-      exchanges: of the program compiled for the mesh `measured`.
-      measured: that mesh.
-      devices: to predict for.
-      machine: their links.
+      exchanges: collectives of the program that was compiled for the mesh `measured`.
+      measured: mesh of that program.
+      devices: number of devices to predict for.
+      machine: the devices and their links.
     """
     groups = measured.grown(devices).groups(machine)
     return sum(_seconds(one, *groups[measured.axis(one.group)], machine) for one in exchanges)

@@ -1,7 +1,11 @@
-"""Convolutions by themselves, forwards and backwards, against XLA's own and PyTorch's.
+"""Times single convolutions, forward and backward, against XLA's and PyTorch's.
 
-With --measure it times every algorithm of every convolution of --networks instead, pass by pass,
-and writes the table from which `vidjax.layers.convolution` chooses on such a machine.
+With --measure it times every algorithm for every convolution of --networks instead, and writes the
+table from which `vidjax.layers.convolution` chooses algorithms on such a machine.
+
+Examples:
+  vidjax benchmark kernels --only=channel-wise
+  vidjax benchmark kernels --measure=measured.csv --networks=r3d_18 --check
 """
 
 from __future__ import annotations
@@ -20,14 +24,15 @@ import jax
 from absl import flags
 
 from vidjax.layers.conv import Triple, conv3d
-from vidjax.layers.convolution.choice import VARIABLE
+from vidjax.layers.convolution.choice import VARIABLE, read_rows
 from vidjax.layers.convolution.problem import Problem
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.malloc_settings import keep_freed_memory
 
+from .. import help_text
 from .arguments import clip_sizes
-from .choice_check import print_check, read_rows
+from .choice_check import print_check
 from .convolution_times import measure
 from .machine import copy_rates, leave_memory_to_others
 from .timing import print_table, time_in_turns
@@ -52,13 +57,14 @@ _DTYPE = flags.DEFINE_enum(
 _CHECK = flags.DEFINE_boolean(
     "check",
     False,
-    "Compares the choices of the table in use with the times that --measure takes, or took before.",
+    "Compares the choices of the table in use with the times in the table of --measure.",
 )
+help_text.group("Table of algorithms", _MEASURE, _NETWORKS, _BATCH, _CLIP, _DTYPE, _CHECK)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A convolution: its input `[B, T, H, W, C]`, kernel, outputs, strides and groups."""
+    """A convolution: input `[B, T, H, W, C]`, kernel size, output channels, strides, groups."""
 
     name: str
     shape: tuple[int, int, int, int, int]
@@ -81,7 +87,7 @@ CASES = (
 
 
 def passes(case: Case, lowering: str) -> Callable[[], object]:
-    """The result and both gradients of a convolution in one of our lowerings."""
+    """Compiles the result and both gradients of a convolution, in one of vidjax's lowerings."""
     keys = jax.random.split(jax.random.key(0), 3)
     x = jax.random.normal(keys[0], case.shape)
     kernel_shape = (*case.kernel, case.shape[-1] // case.groups, case.features)
@@ -99,7 +105,7 @@ def passes(case: Case, lowering: str) -> Callable[[], object]:
 
 
 def torch_passes(case: Case) -> Callable[[], object]:
-    """The same in PyTorch eager, channels last."""
+    """Prepares the same passes in PyTorch's eager mode, channels last."""
     import torch
 
     from .torch_baseline import as_jax_does, device, wait
@@ -128,7 +134,9 @@ def main(arguments: Sequence[str]) -> None:
     del arguments
     leave_memory_to_others()
     if _ONLY.value and _MEASURE.value:
-        raise ValueError("--only is of the cases that are compared, not with --measure")
+        raise ValueError(
+            "--only selects cases to compare, so it has no effect with --measure; leave it out"
+        )
     if _MEASURE.value:
         _measure_algorithms(as_path(_MEASURE.value))
     else:
@@ -136,7 +144,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _measure_algorithms(output: Path) -> None:
-    # Alone, most of a convolution's time would be that of touching new pages.
+    # Otherwise, touching new pages would take most of a single convolution's time.
     keep_freed_memory()
     shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
     command = f"vidjax benchmark kernels {shlex.join(sys.argv[1:])}"
@@ -157,7 +165,7 @@ def _measure_algorithms(output: Path) -> None:
     )
     shown = [tuple(row[column] for column in columns) for row in rows]
     print_table("The fastest algorithm of each pass", columns, shown)
-    say(f"written to {output}; {VARIABLE}={output} makes vidjax choose by it")
+    say(f"written to {output}; set {VARIABLE}={output} to make vidjax use it")
     if _CHECK.value:
         print_check(rows)
 
@@ -166,7 +174,7 @@ def _compare() -> None:
     cases = [case for case in CASES if _ONLY.value in case.name]
     if not cases:
         names = "; ".join(case.name for case in CASES)
-        raise ValueError(f"--only={_ONLY.value} is in no case's name: {names}")
+        raise ValueError(f"--only={_ONLY.value} is not part of the name of a case: {names}")
     copies = max(copy_rates(_KERNEL_ROUNDS.value).values())
     rows = []
     for case in cases:
@@ -186,7 +194,7 @@ def _compare() -> None:
 
 
 def moved_bytes(case: Case) -> int:
-    """What the three passes read and write of memory, each array of each pass once, in float32."""
+    """Returns the bytes of all arrays that the three passes read and write, in float32."""
     kernel = (*case.kernel, case.shape[-1] // case.groups, case.features)
     pads = tuple((size // 2, size // 2) for size in case.kernel)
     problem = Problem(case.shape, kernel, case.strides, pads, case.groups)

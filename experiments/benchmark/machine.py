@@ -1,4 +1,8 @@
-"""What this machine can do at best, measured: matrix products and moving memory."""
+"""Measures this machine's peak rates of matrix products and of memory copies.
+
+Example:
+  vidjax benchmark machine
+"""
 
 from __future__ import annotations
 
@@ -26,11 +30,11 @@ _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "onednn-cpu-gomp", "tor
 
 @dataclass(frozen=True)
 class Machine:
-    """The best of what was measured.
+    """The highest measured rates.
 
     Attributes:
-      matmul: FLOP/s of square matrix products, by the name of their type.
-      copies: bytes/s of reading one array and writing another, both counted.
+      matmul: FLOP/s of square matrix products, by dtype.
+      copies: bytes/s of reading one array and writing another; both count.
     """
 
     matmul: Mapping[str, float]
@@ -38,14 +42,14 @@ class Machine:
 
 
 def measure(dtypes: Sequence[str]) -> Machine:
-    """Measures the matrix products of these types, and copies."""
+    """Measures matrix products in the given dtypes, and copies."""
     rounds = _ROUNDS.value
     matmul = {dtype: max(matmul_rates(dtype, rounds).values()) for dtype in dtypes}
     return Machine(matmul, max(copy_rates(rounds).values()))
 
 
 def matmul_rates(dtype: str, rounds: int) -> dict[int, float]:
-    """FLOP/s of the product of two square matrices, by their size; medians of rounds."""
+    """Returns the FLOP/s of products of two square matrices, by their size; medians over rounds."""
     sizes = (512, 1024, 2048) if jax.default_backend() == "cpu" else (2048, 4096, 8192, 16384)
     return {size: _matmul_rate(size, dtype, rounds) for size in sizes}
 
@@ -57,14 +61,14 @@ def _matmul_rate(size: int, dtype: str, rounds: int) -> float:
 
 
 def copy_rates(rounds: int) -> dict[str, float]:
-    """Bytes/s read and written by two passes over an array far larger than any cache."""
+    """Returns the bytes/s of two passes over an array that is far larger than any cache."""
     length = 2**26 if jax.default_backend() == "cpu" else 2**28
     source = jax.random.normal(jax.random.key(0), (length,))
     copy, negate = jax.jit(jnp.copy), jax.jit(jnp.negative, donate_argnums=0)
     kept = jnp.copy(source)
 
     def in_place() -> jax.Array:
-        # A new array costs a CPU more than to fill it.
+        # On a CPU, a new array takes longer to allocate than to fill.
         nonlocal kept
         kept = negate(kept)
         return kept
@@ -75,7 +79,7 @@ def copy_rates(rounds: int) -> dict[str, float]:
 
 
 def _seconds(call: Callable[[], jax.Array], rounds: int, calls: int) -> float:
-    """Median seconds of a call; several follow each other without waiting."""
+    """Returns the median seconds of a call; a measurement makes several calls without waiting."""
 
     def work() -> None:
         for _ in range(calls):
@@ -86,12 +90,12 @@ def _seconds(call: Callable[[], jax.Array], rounds: int, calls: int) -> float:
 
 
 def leave_memory_to_others() -> None:
-    """Keeps JAX from taking most of an accelerator's memory at once; to be called before it."""
+    """Stops JAX from allocating most of an accelerator's memory; call it before JAX starts."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def describe() -> str:
-    """The hardware, and the platform that JAX runs on."""
+    """Describes the hardware, and the platform that JAX runs on."""
     if jax.default_backend() == "cpu":
         return hardware()
     platform_version = " ".join(str(jax.devices()[0].client.platform_version).split())
@@ -99,7 +103,7 @@ def describe() -> str:
 
 
 def versions() -> str:
-    """Python and the libraries that matter to speed, where they are installed."""
+    """Lists the versions of Python and of the installed libraries that matter for speed."""
     found = [f"Python {platform.python_version()}"]
     for name in _LIBRARIES:
         try:
@@ -110,7 +114,7 @@ def versions() -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints what the machine is and what it can do."""
+    """Prints the machine's hardware and its peak rates."""
     del arguments
     rounds = _ROUNDS.value
     say(describe(), versions())

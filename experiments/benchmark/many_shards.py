@@ -1,4 +1,4 @@
-"""A prepared data set of many shards, made from the videos of a small one."""
+"""Makes a prepared data set with many shards from the videos of a small one."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from vidjax.storage.writing import make_folder, replacing, write_text
 
 
 def spread(folder: Path, to: Path, split: str, lengths: tuple[int, ...]) -> None:
-    """Writes a data set of one split in shards of so many videos, those that there are in turns.
+    """Writes a data set of one split, whose shards repeat the videos of another data set in turn.
 
     Args:
-      folder: of a prepared data set with one label a video, on this machine.
-      to: folder of the new one, on this machine.
-      split: that it has.
-      lengths: videos of each shard.
+      folder: folder of a local prepared data set with one label per video.
+      to: local folder of the new data set.
+      split: name of the split.
+      lengths: number of videos in each shard.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the data set cannot be written.
     """
     from array_record.python.array_record_module import ArrayRecordWriter
 
     found = open_data_set(folder)
     stored, listed = found.records(split), read_record_index(folder, split, found.info.classes)
     make_folder(to)
-    # Reports and tables are of the old one.
+    # Reports and tables describe the old data set, so they are not copied.
     for file in folder.iterdir():
         if file.suffix in (".json", ".txt") and file.name not in (FILE, INFO):
             shutil.copyfile(file, to / file.name)

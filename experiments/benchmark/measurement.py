@@ -1,4 +1,4 @@
-"""What was measured of a network's pass, as a row of tables and files."""
+"""The measurements of a network's pass, as rows of tables and files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .case import Case
-from .flops_and_bytes import TRAINING, Demand
+from .flops_and_bytes import TRAINING, FlopsAndBytes
 from .machine import Machine
 from .timing import half_spread
 
@@ -29,12 +29,12 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a peer beside its times.
+    """Facts about an implementation besides its times.
 
     Attributes:
-      compile_seconds: of compiling; None where nothing is compiled.
-      memory: bytes that the program is planned or was seen to hold; None where nobody counts.
-      device_peak: bytes that the accelerator held at most, where this pass raised it.
+      compile_seconds: compile time in seconds; None if nothing is compiled.
+      memory: bytes that the program was planned or observed to need; None if unknown.
+      device_peak: peak bytes on the accelerator, if this pass raised the peak; else None.
     """
 
     compile_seconds: float | None = None
@@ -44,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A row; fields are the columns of `models.csv`. Rates are in 1/s, memory in bytes."""
+    """A row of `models.csv`; the fields are its columns. Rates are per second, memory in bytes."""
 
     network: str
     task: str
@@ -69,7 +69,7 @@ class Measurement:
     most_of_torch: float | None = None
 
     def cells(self) -> tuple[str, ...]:
-        """The row under `COLUMNS`."""
+        """Formats the row under `COLUMNS`."""
         return (
             self.peer,
             _three_digits(self.ms),
@@ -84,7 +84,7 @@ class Measurement:
         )
 
     def _ratio(self) -> str:
-        """The ratio, with its range where several processes measured it."""
+        """Formats the ratio to PyTorch, with its range if several processes measured it."""
         if self.processes == 1 or self.of_torch is None:
             return _shown(self.of_torch, "{:.2f}")
         return f"{self.of_torch:.2f} ({self.least_of_torch:.2f} to {self.most_of_torch:.2f})"
@@ -94,24 +94,24 @@ def measurements(
     case: Case,
     times: dict[str, list[float]],
     entries: dict[str, Entry],
-    demand: Demand,
+    cost: FlopsAndBytes,
     machine: Machine,
 ) -> list[Measurement]:
-    """The rows of a case.
+    """Returns the measurements of a case.
 
     Args:
-      case: what was done.
-      times: milliseconds of each peer's repeats.
-      entries: what else is known of each.
-      demand: of a forward pass of the batch.
-      machine: what shares are of.
+      case: the pass that was timed.
+      times: milliseconds of each repeat, by implementation.
+      entries: further facts about each implementation.
+      cost: multiply-adds and traffic of a forward pass of the batch.
+      machine: the machine's peak rates, to which shares refer.
     """
     medians = {peer: statistics.median(each) for peer, each in times.items()}
     best = min((ms for peer, ms in medians.items() if peer.startswith("torch")), default=None)
     share = TRAINING if case.task == "train" else 1
     rows = []
     for peer, ms in medians.items():
-        flops = 2 * share * demand.macs / ms * 1e3
+        flops = 2 * share * cost.macs / ms * 1e3
         rows.append(
             Measurement(
                 **_labels(case),
@@ -121,10 +121,10 @@ def measurements(
                 half_iqr_ms=half_spread(times[peer]),
                 clips_per_second=1e3 * case.batch / ms,
                 of_torch=ms / best if best else None,
-                macs_per_clip=demand.macs // case.batch,
+                macs_per_clip=cost.macs // case.batch,
                 flops_per_second=flops,
                 of_matmul=flops / machine.matmul[case.dtype],
-                of_copies=share * demand.traffic / ms * 1e3 / machine.copies,
+                of_copies=share * cost.traffic / ms * 1e3 / machine.copies,
                 **dataclasses.asdict(entries[peer]),
             )
         )

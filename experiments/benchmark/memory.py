@@ -1,11 +1,12 @@
-"""How much memory training, evaluation and explanations take at most, beside PyTorch's training.
+"""Measures the peak memory of training, evaluation and explanations, against PyTorch.
 
-Each row is a process of its own. It compiles and runs the work once, returns what compiling has
-left over to the system, and looks at its own size every millisecond while it runs three times more.
-What the process had before the network was made, its libraries that is, does not count. On an
-accelerator the peak is the device's.
+Each row comes from a separate process. It compiles and runs the work once, returns freed memory to
+the system, and then samples its own size every millisecond during three more runs. Memory that the
+process had before it created the network, for example for libraries, does not count. On an
+accelerator, the peak is that of the device.
 
-Planned is what XLA reserves: arguments, results and scratch; PyTorch plans nothing.
+"Planned" is the memory that XLA reserves for arguments, results and scratch. PyTorch does not plan
+memory.
 
 Example:
   vidjax benchmark memory --models=r3d_18,x3d_s --batch=8
@@ -41,11 +42,19 @@ _WIDTH = flags.DEFINE_integer(
 _MAPS = flags.DEFINE_list("maps", list(MAPS), "METHOD,...: Explanations of one clip to measure.")
 _PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "Framework to compare with.")
 _STAGES = (1, 2, 3, 4)
-COLUMNS = ("network", "what", "clips", "planned, MiB", "peak, MiB", "peak a clip, MiB", "of torch")
+COLUMNS = (
+    "network",
+    "what",
+    "clips",
+    "planned, MiB",
+    "peak, MiB",
+    "peak per clip, MiB",
+    "of torch",
+)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measures each case in a process of its own and prints a row for each.
+    """Measures each case in a separate process, and prints one row per case.
 
     Raises:
       ValueError: a network, a map or a clip is unknown.
@@ -67,7 +76,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _cases(model: str) -> Iterator[Asked]:
-    """PyTorch's first, so that the others can be compared with them."""
+    """Yields the cases; those of PyTorch come first, because the others are compared with them."""
     vidjax.model_card(model)
     clip, batch = clip_sizes(_CLIP.value), _BATCH.value
     if _PEER.value == "torch" and _has_peer(model):

@@ -1,7 +1,7 @@
-"""One row of `vidjax benchmark memory`, in a process of its own.
+"""Measures one row of `vidjax benchmark memory`, in its own process.
 
-`python -m experiments.benchmark.memory_case '{"model": "r3d_18", ...}'` prints planned and peak
-bytes.
+`python -m experiments.benchmark.memory_case '{"model": "r3d_18", ...}'` prints the planned and the
+peak bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .forward_pass import make_forward
 from .own_memory import resident
 from .train_step import make_step
 
-# Settings of maps that make many passes: enough of them for the peak.
+# Maps with many passes make only as many as the peak needs.
 MAPS: Mapping[str, Mapping[str, Any]] = {
     "saliency_tube": {},
     "class_feature_pyramid": {},
@@ -42,15 +42,15 @@ _CLASSES, _RUNS, _EVERY = 400, 3, 0.001
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be measured.
+    """The case to measure.
 
     Attributes:
-      model: network, as in `vidjax.list_models()`.
-      what: `vidjax` or `torch` with `train` or `forward`, or a map of `MAPS`.
-      batch: clips.
+      model: name of the network, as in `vidjax.list_models()`.
+      what: `vidjax` or `torch` followed by `train` or `forward`, or a key of `MAPS`.
+      batch: clips per batch.
       clip: frames, height and width.
       width: channels of the stem; None is the published number.
-      remat: stages that the backward pass computes once more.
+      remat: stages that the backward pass recomputes.
     """
 
     model: str
@@ -63,16 +63,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Found:
-    """Bytes: as XLA plans them, 0 where nobody plans, and at most."""
+    """The result in bytes: the memory that XLA plans (0 if unknown), and the peak."""
 
     planned: int
     peak: int
 
 
 def main(text: str) -> None:
-    """Measures what the text asks for and prints what was found."""
+    """Measures the case that is described in JSON, and prints the result."""
     asked = records.parsed(text, Asked)
-    # Libraries and threads that all of them start with.
+    # Loads the libraries and starts the threads that all cases share.
     jax.block_until_ready(jax.jit(jnp.sum)(jnp.ones(8)))
     if asked.what.startswith("torch"):
         import torch
@@ -122,14 +122,14 @@ def _of_torch(asked: Asked, shape: tuple[int, ...]) -> Callable[[], object]:
 
 
 def _return_freed_memory() -> None:
-    """What compiling has freed goes back to the system, where the C library can do that."""
+    """Returns memory that compilation has freed to the system, if the C library supports that."""
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
 
 
 def _peak_while(work: Callable[[], object]) -> int:
-    """The most bytes that the process has while it works."""
+    """Returns the largest size of the process in bytes while `work` runs."""
     most, done = resident(), threading.Event()
 
     def watch() -> None:

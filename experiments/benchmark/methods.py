@@ -1,7 +1,10 @@
-"""What the papers' methods add to a network's passes, in the same run without them.
+"""Measures what the papers' methods add to the passes of a network, in the same run.
 
-`forward` is the pass of evaluation: its added milliseconds are the "added latency" of the ICIP
-paper's table 2. `train` is the whole step of training.
+`forward` is the pass of an evaluation; its added milliseconds are the "added latency" in table 2 of
+the ICIP paper. `train` is a whole training step.
+
+Example:
+  vidjax benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from absl import flags
 import vidjax
 from vidjax.terminal import say
 
-from .arguments import clip_sizes, form, named
+from .arguments import clip_sizes, named, network_options
 from .compiled import Compiled
 from .forward_pass import make_forward
 from .machine import describe, versions
@@ -46,13 +49,13 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "SRTG": {"srtg": "final"},
     "SRTG hard": {"srtg": "final", "gate": "hard"},
     "MTConv": {"multi_temporal": {}},
-    # Of MTNets alone: what their selection of frames costs beyond fixed ones.
+    # For MTNets only: how much less fixed frames cost than selected ones.
     "strided": {"choose": "strided"},
 }
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times the network with each method and without, in turns, and prints a table a pass.
+    """Times the network with and without each method, in turns, and prints one table per pass.
 
     Raises:
       ValueError: a method or a pass is unknown.
@@ -65,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
                 raise ValueError(f"--{flag}={name}: must be one of {', '.join(known)}")
     chosen: dict[str, Mapping[str, Any]] = {"without": {}}
     chosen |= {name: METHODS[name] for name in _METHODS.value}
-    given, dtype = form(_WIDTH.value, _DEPTHS.value), jnp.dtype(_DTYPE.value)
+    given, dtype = network_options(_WIDTH.value, _DEPTHS.value), jnp.dtype(_DTYPE.value)
     models = {
         name: vidjax.create_model(_MODEL.value, dtype=dtype, **given, **options)
         for name, options in chosen.items()

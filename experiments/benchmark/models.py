@@ -1,4 +1,10 @@
-"""Forward passes and training steps of networks, against PyTorch and XLA's own convolutions."""
+"""Times forward passes and training steps of networks against PyTorch and XLA's convolutions.
+
+Examples:
+  vidjax benchmark models --models=r3d_18,x3d_s --passes=forward,train
+  vidjax benchmark models --model=r3d_18 --clip=8,64,64 --clip=16,112,112 --batch=1,4
+  vidjax benchmark models --models=r3d_18,x3d_s --processes=3 --output=runs/speed
+"""
 
 from __future__ import annotations
 
@@ -14,10 +20,11 @@ import vidjax
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
+from .. import help_text
 from . import ratio_figure
-from .arguments import clip_sizes, form, named, network_and_width, numbers, without
+from .arguments import clip_sizes, named, network_and_width, network_options, numbers, without
 from .case import Case
-from .comparison import Contest, release
+from .comparison import Comparison, release
 from .machine import (
     Machine,
     describe,
@@ -35,7 +42,7 @@ _MODEL = flags.DEFINE_string("model", "r3d_18", "NETWORK: Name of the network.")
 _MODELS = flags.DEFINE_list(
     "models",
     [],
-    "NETWORK,...: Several networks, instead of --model; `r3d_18:width=16` is one of another width.",
+    "NETWORK,...: Several networks, instead of --model; `r3d_18:width=16` changes the width.",
 )
 _BATCH = flags.DEFINE_list("batch", ["4"], "N,...: Batch sizes.")
 _CLIP = flags.DEFINE_multi_string("clip", ["8,64,64"], "FRAMES,HEIGHT,WIDTH: Size of the clips.")
@@ -54,34 +61,40 @@ _PEER = flags.DEFINE_enum(
 _COMPILED = flags.DEFINE_bool(
     "compiled", False, "Also measures torch.compile, which takes minutes."
 )
-_LIMIT = flags.DEFINE_float("compile_seconds", 600, "Time limit of torch.compile.")
-_LAX = flags.DEFINE_bool("lax", False, "Also measures XLA's own convolutions, slow on a CPU.")
+_LIMIT = flags.DEFINE_float("compile_seconds", 600, "SECONDS: Time limit of torch.compile.")
+_LAX = flags.DEFINE_bool(
+    "lax", False, "Also measures XLA's own convolutions, which are slow on a CPU."
+)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; the median counts.", lower_bound=1)
 _STEPS = flags.DEFINE_integer(
-    "steps", 1, "Passes per measurement, without waiting in between.", lower_bound=1
+    "steps", 1, "Passes per measurement, started without waiting for results.", lower_bound=1
 )
 _PROCESSES = flags.DEFINE_integer(
     "processes",
     0,
-    "Fresh processes for each network, of vidjax and of PyTorch in turns; their median counts. 0 "
-    "measures everything in one process.",
+    "Number of new processes for each network, of vidjax and of PyTorch in turns; their median "
+    "counts. 0 measures everything in one process.",
     lower_bound=0,
 )
 _OUTPUT = flags.DEFINE_string(
     "output", "", "FOLDER: Folder for models.csv, models.png and ratios.png."
 )
-# Flags that the processes of --processes do not get.
+help_text.group("Networks", _MODEL, _MODELS, _WIDTH, _DEPTHS, _CLASSES, _SCAN)
+help_text.group("Passes", _PASSES, _BATCH, _CLIP, _DTYPES)
+help_text.group("Comparison", _PEER, _COMPILED, _LIMIT, _LAX)
+help_text.group("Measuring", _ROUNDS, _STEPS, _PROCESSES)
+# Flags that are not passed on to the processes of --processes.
 _OF_ALL = ("--processes", "--output", "--model", "--models", "--peer")
 _CHOICES = {"passes": ("forward", "train"), "dtypes": ("float32", "bfloat16")}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times the peers of each case in turns, prints a table a case and writes all in one.
+    """Times all implementations of each case in turns; prints a table per case, writes all rows.
 
-    A case that fails, for want of memory say, is told of and does not keep the others.
+    A case that fails, for example for lack of memory, is reported, and the others continue.
 
     Raises:
-      ValueError: a flag names what there is not, or the output is there already.
+      ValueError: the value of a flag is unknown, or the output exists already.
       SystemExit: a case failed.
     """
     del arguments
@@ -95,9 +108,9 @@ def main(arguments: Sequence[str]) -> None:
     say(describe(), versions(), *_rates(machine).splitlines())
     rows: list[Measurement] = []
     failures = 0
-    for contest, case in _cases():
+    for comparison, case in _cases():
         try:
-            measured = contest.run(case, machine)
+            measured = comparison.run(case, machine)
         except (RuntimeError, ValueError) as error:
             say(f"{case}: {error}")
             failures += 1
@@ -114,7 +127,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _repeat() -> None:
-    """Measures in several processes, prints the medians and writes them."""
+    """Measures in several processes, and prints and writes the medians."""
     say(describe(), versions())
     common = ["models", *without(_OF_ALL, sys.argv[1:])]
     peers = {"torch": ("none", "only"), "none": ("none",), "only": ("only",)}[_PEER.value]
@@ -152,14 +165,16 @@ def _check() -> None:
     numbers("batch", _BATCH.value)
     _options()
     if _OUTPUT.value and (as_path(_OUTPUT.value) / "models.csv").exists():
-        raise ValueError(f"--output={_OUTPUT.value} has a models.csv: name a new folder")
+        raise ValueError(
+            f"--output={_OUTPUT.value} contains a models.csv already: name a new folder"
+        )
 
 
 def _names() -> list[str]:
     return _MODELS.value or [_MODEL.value]
 
 
-def _cases() -> Iterator[tuple[Contest, Case]]:
+def _cases() -> Iterator[tuple[Comparison, Case]]:
     options = _options()
     clips = [clip_sizes(text) for text in _CLIP.value]
     batches = numbers("batch", _BATCH.value)
@@ -167,7 +182,7 @@ def _cases() -> Iterator[tuple[Contest, Case]]:
     for text, dtype, clip, batch, task in grid:
         name, width = network_and_width(text)
         own = options if width is None else options | {"width": width}
-        contest = Contest(
+        comparison = Comparison(
             name,
             _CLASSES.value,
             own,
@@ -178,11 +193,11 @@ def _cases() -> Iterator[tuple[Contest, Case]]:
             compile_limit=_LIMIT.value if _COMPILED.value else None,
             lax=_LAX.value,
         )
-        yield contest, Case(named(name, own), task, dtype, batch, clip)
+        yield comparison, Case(named(name, own), task, dtype, batch, clip)
 
 
 def _options() -> dict[str, Any]:
-    return form(_WIDTH.value, _DEPTHS.value, scan=_SCAN.value or None)
+    return network_options(_WIDTH.value, _DEPTHS.value, scan=_SCAN.value or None)
 
 
 def _rates(machine: Machine) -> str:
@@ -192,7 +207,7 @@ def _rates(machine: Machine) -> str:
 
 def _report(case: Case, measured: Sequence[Measurement], rows: Sequence[Measurement]) -> None:
     macs = measured[0].macs_per_clip / 1e9
-    title = f"{case}, {jax.default_backend()}: {macs:.3g} GMAC a clip"
+    title = f"{case}, {jax.default_backend()}: {macs:.3g} GMAC per clip"
     print_table(title, COLUMNS, [row.cells() for row in measured])
     if _OUTPUT.value:
         folder = as_path(_OUTPUT.value)

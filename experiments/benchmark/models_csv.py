@@ -1,4 +1,4 @@
-"""The file `models.csv`: a row a measurement."""
+"""Reads and writes `models.csv`, with one row per measurement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .measurement import Measurement
 
 
 def write_csv(file: Path, rows: Sequence[Measurement]) -> None:
-    """Writes all rows, over what the same run wrote before."""
+    """Writes all rows; replaces the file that the same run wrote before."""
     names = [field.name for field in dataclasses.fields(Measurement)]
     with writing(file) as stream:
         writer = csv.DictWriter(stream, names)
@@ -23,7 +23,7 @@ def write_csv(file: Path, rows: Sequence[Measurement]) -> None:
 
 
 def read_csv(file: Path) -> list[Measurement]:
-    """What `write_csv` wrote."""
+    """Reads a file that `write_csv` wrote."""
     with file.open(newline="") as stream:
         return [_parsed(row) for row in csv.DictReader(stream)]
 
@@ -38,5 +38,5 @@ def _parsed(row: dict[str, str]) -> Measurement:
 
 
 def joined(files: Iterable[Path]) -> list[Measurement]:
-    """The rows of several files, one after the other."""
+    """Concatenates the rows of several files."""
     return [row for file in files for row in read_csv(file)]

@@ -1,4 +1,4 @@
-"""Clips a second of networks and their peers, and what share of the machine they use."""
+"""Plots clips per second of networks, and the share of the machine's peak rate that they reach."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MARKS = ("o", "s", "^", "D", "v")
 
 
 def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
-    """Draws a line a case: clips/s left, share of the best matrix product right.
+    """Draws one line per case: clips per second on the left, share of the peak rate on the right.
 
     Args:
       file: PNG to write.
-      rows: of any cases and peers.
-      title: above all.
+      rows: measurements of any cases.
+      title: title of the figure.
     """
     from matplotlib.figure import Figure
 
@@ -55,7 +55,7 @@ def _spread(row: Measurement) -> float:
 
 
 def _scale(axes: Any, speeds: Sequence[float]) -> None:
-    """From zero, or logarithmic where the slow ones would not be told apart."""
+    """Starts the axis at zero, or makes it logarithmic if slow values could not be told apart."""
     if max(speeds) < 10 * min(speeds):
         axes.set_xlim(left=0)
         return

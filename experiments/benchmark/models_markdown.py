@@ -1,4 +1,4 @@
-"""Measurements of networks as a Markdown table."""
+"""Formats measurements of networks as a Markdown table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CASE = ("network", "pass", "type", "batch x clip")
 
 
 def render(rows: Sequence[Measurement]) -> str:
-    """A row a measurement; what a case has in common stands in its first."""
+    """Formats one row per measurement; only the first row of a case names the case."""
     lines = [_line([*_CASE, "who", *COLUMNS[1:]]), _line(["---"] * (len(_CASE) + len(COLUMNS)))]
     before: tuple[str, ...] = ()
     for row in rows:

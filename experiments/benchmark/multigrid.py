@@ -1,4 +1,8 @@
-"""Wall clock of an epoch through a multigrid against the fixed shape, compile bill included."""
+"""Compares the wall time of epochs with a multigrid and with a fixed shape, with compilation.
+
+Example:
+  vidjax benchmark multigrid --model=r3d_18 --clip=16,112,112
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,9 @@ _CLIP = flags.DEFINE_list(
     "clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of the base clips."
 )
 _WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
-_BOTH = flags.DEFINE_enum("both", "capped", ["capped", "product"], "How cycles combine.")
+_BOTH = flags.DEFINE_enum(
+    "both", "capped", ["capped", "product"], "How long and short cycles combine."
+)
 _VIDEOS = flags.DEFINE_integer("videos", 20_000, "Number of training videos.")
 _EPOCHS = flags.DEFINE_integer("epochs", 30, "Number of epochs.", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Compute type.")
@@ -33,7 +39,7 @@ _CYCLES = ("none", "long", "short", "both")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times the step of every shape in turns, and prints what epochs and runs come to."""
+    """Times the step of every shape in turns, and prints the resulting times of epochs and runs."""
     del arguments
     frames, height, _ = clip_sizes(_CLIP.value)
     base = GridShape(_BATCH.value, frames, height)
@@ -66,7 +72,7 @@ def _print_shapes(
             (str(shape), f"{times[str(shape)]:.0f}", f"{faster:.2f}", f"{peer.seconds:.1f}")
         )
     title = f"{_MODEL.value}, {_DTYPE.value}, {jax.default_backend()}"
-    print_table(title, ("batch", "ms a step", "clips/s of base", "compiled in s"), rows)
+    print_table(title, ("batch", "ms per step", "clips/s, x base", "compile s"), rows)
 
 
 def _print_runs(
@@ -81,7 +87,7 @@ def _print_runs(
         numbers = (f"{steps:.0f}", duration(epoch), f"{compiled:.0f}", duration(run))
         rows.append((cycle, *numbers, *ratios))
     title = f"{_VIDEOS.value} videos, {_EPOCHS.value} epochs; steps alone, without input"
-    columns = ("cycle", "steps an epoch", "epoch", "compiling, s", "run", "epoch x", "run x")
+    columns = ("cycle", "steps per epoch", "epoch", "compile s", "run", "epoch x", "run x")
     print_table(title, columns, rows)
 
 
@@ -91,7 +97,7 @@ def _epoch(
     peers: Mapping[GridShape, Compiled],
     times: Mapping[str, float],
 ) -> tuple[float, float, float]:
-    """Seconds of an epoch's steps, seconds of compiling all its shapes, and number of steps."""
+    """Returns the seconds of an epoch's steps, the compile time of its shapes, and its steps."""
     epoch = _VIDEOS.value / mean_batch(cycles(grid, base))
     table = timetable(grid, base, steps=round(epoch), steps_per_epoch=epoch)
     steps = np.array([times[str(shape)] for shape in table.shapes])[table.index]

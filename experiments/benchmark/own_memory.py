@@ -1,4 +1,4 @@
-"""How much memory this process has, as Linux counts it."""
+"""Reads how much memory this process has, as counted by Linux."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ _STATUS = "/proc/self/status"
 
 
 def resident() -> int:
-    """Bytes in memory now; 0 where the system does not tell."""
+    """Returns the bytes that are in memory now; 0 on other systems."""
     return _entry("VmRSS:")
 
 
 def peak() -> int:
-    """The most bytes that were in memory since the process started; 0 where nobody tells."""
+    """Returns the most bytes in memory since the process started; 0 on other systems."""
     return _entry("VmHWM:")
 
 

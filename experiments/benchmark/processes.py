@@ -1,8 +1,8 @@
-"""The same benchmark in processes of their own, in turns, and the median over them.
+"""Repeats a benchmark in separate processes, in turns, and returns the medians.
 
-Where memory lies differs from process to process, and so does the time of a pass. Two frameworks in
-one process also disturb each other: beside vidjax, PyTorch took 38 ms for a forward pass of x3d_s,
-and 16 ms in a process of its own.
+The placement of memory differs between processes, and so does the time of a pass. Two frameworks in
+one process also disturb each other: a forward pass of x3d_s in PyTorch took 38 ms in the same
+process as vidjax, and 16 ms in its own process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""One training step under the profiler: its largest costs, by kind of layer and one by one."""
+"""Profiles one training step: the largest costs by kind of layer and by operation.
+
+Examples:
+  vidjax benchmark profile --model=r3d_18
+  vidjax benchmark profile --model=x3d_s --output=runs/trace
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ import vidjax
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
-from .arguments import clip_sizes, form, named
+from .arguments import clip_sizes, named, network_options
 from .machine import describe, versions
 from .timing import print_table
 from .trace import Instruction, instructions, operation_times, without_control
@@ -28,15 +33,15 @@ _CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "FRAMES,HEIGHT,WIDTH: Size 
 _WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
 _DEPTHS = flags.DEFINE_list("depths", None, "N,...: Blocks of each stage. By default as published.")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Compute type.")
-_OUTPUT = flags.DEFINE_string("output", "", "FOLDER: Folder that keeps the trace, for a viewer.")
+_OUTPUT = flags.DEFINE_string("output", "", "FOLDER: Folder to keep the trace in, for a viewer.")
 _SHOWN = 8
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Traces a step that has run before, and prints what took longest in it."""
+    """Traces a step that has run before, and prints what took the most time."""
     del arguments
     shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
-    given = form(_WIDTH.value, _DEPTHS.value)
+    given = network_options(_WIDTH.value, _DEPTHS.value)
     model = vidjax.create_model(_MODEL.value, dtype=jnp.dtype(_DTYPE.value), **given)
     step = make_step(model, shape)
     step()
@@ -54,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         f"A training step of {named(_MODEL.value, given)}, {_DTYPE.value}, {shape[0]} clips of "
         f"{'x'.join(_CLIP.value)}, {jax.default_backend()}: times of {len(times)} operations from "
         "the profiler's trace, by the layer that the compiled program names. A fusion counts for "
-        "the layer of its last operation; those that run at once are summed.",
+        "the layer of its last operation; times of concurrent operations are added up.",
     )
     _print_kinds(times, known)
     _print_operations(times, known)
@@ -84,7 +89,7 @@ def _print_operations(times: Counter[str], known: Mapping[str, Instruction]) -> 
         each = known.get(name)
         where = f"{each.layer or '-'}, {each.direction}" if each else "-"
         rows.append((name[:50], where[-44:], *_amount(ns, times)))
-    print_table("one by one", ("operation", "layer", "ms", "share"), rows)
+    print_table("by operation", ("operation", "layer", "ms", "share"), rows)
 
 
 def _amount(ns: float, times: Counter[str]) -> tuple[str, str]:

@@ -1,11 +1,11 @@
-"""A training step compiled for a TPU that need not be here, and what in it would be slow there.
+"""Compiles a training step for a TPU, which may be absent, and lists what would be slow there.
 
-Counts float32 products, transposes, copies, pads and the padding of tiles, and names the largest of
-each. TPUs are compiled for with `pip install 'vidjax[tpu]'`; nothing is run.
+It counts float32 products, transposes, copies, pads and the padding of tiles, and lists the largest
+of each. Compiling for TPUs needs `pip install 'vidjax[tpu]'`. Nothing is run.
 
 Examples:
   vidjax benchmark program --model=r3d_50 --topology=v5e:2x2
-  vidjax benchmark program --model=x3d_m --topology=""    # as this machine's CPU has it
+  vidjax benchmark program --model=x3d_m --topology=""    # for this machine's CPU
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
 from vidjax.terminal import say
 
-from .arguments import clip_sizes, form, named
+from .arguments import clip_sizes, named, network_options
 from .compiled_step import compile_step, devices, network_on, step_config
 from .findings import FLOAT32, KINDS, TILES, Finding, findings
 from .machine import versions
@@ -28,7 +28,7 @@ _MODEL = flags.DEFINE_string(
     "model", "r3d_50", "NETWORK: Network to compile, from vidjax.list_models()."
 )
 _TOPOLOGY = flags.DEFINE_string(
-    "topology", "v5e:2x2", "TOPOLOGY: TPUs to compile for; empty is this CPU."
+    "topology", "v5e:2x2", "TOPOLOGY: TPUs to compile for; empty means this CPU."
 )
 _CLIPS = flags.DEFINE_integer("clips", 8, "Clips per step and device.", lower_bound=1)
 _SHAPE = flags.DEFINE_list("clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
@@ -37,12 +37,12 @@ _WIDTH = flags.DEFINE_integer(
 )
 _CLASSES = flags.DEFINE_integer("classes", 400, "Number of classes.", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "Compute type.")
-_SHOWN = flags.DEFINE_integer("shown", 4, "How many findings of each kind to list.", lower_bound=0)
+_SHOWN = flags.DEFINE_integer("shown", 4, "Number of findings of each kind to list.", lower_bound=0)
 _OUTPUT = flags.DEFINE_string("output", "", "FILE: File for the text of the compiled program.")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compiles the step and prints what is found in it."""
+    """Compiles the step and prints the findings."""
     del arguments
     logging.set_verbosity(logging.ERROR)
     found_devices = devices(1, _TOPOLOGY.value)
@@ -67,8 +67,9 @@ def main(arguments: Sequence[str]) -> None:
 def _print(found: Sequence[Finding], program: object) -> None:
     sizes = program.memory_analysis()  # type: ignore[attr-defined]
     title = (
-        f"{named(_MODEL.value, form(_WIDTH.value, None))}, {_DTYPE.value}, {_CLIPS.value} clips of "
-        f"{'x'.join(_SHAPE.value)} a device, for {_TOPOLOGY.value or 'this CPU'}; "
+        f"{named(_MODEL.value, network_options(_WIDTH.value, None))}, {_DTYPE.value}, "
+        f"{_CLIPS.value} clips of {'x'.join(_SHAPE.value)} per device, "
+        f"for {_TOPOLOGY.value or 'this CPU'}; "
         f"{sizes.temp_size_in_bytes / 2**20:.0f} MiB of scratch"
     )
     rows = []
@@ -82,5 +83,5 @@ def _print(found: Sequence[Finding], program: object) -> None:
         own = [each for each in found if each.kind == kind][: _SHOWN.value]
         named_ones += [(kind, each.what, f"{each.size / 2**20:.2f}", each.where) for each in own]
     if named_ones:
-        print_table("the largest", ("what", "array", "MiB", "made from"), named_ones)
-    say(f"{FLOAT32}: the size is the result's. {TILES}: the size is what the padding takes.")
+        print_table("the largest", ("what", "array", "MiB", "compiled from"), named_ones)
+    say(f"{FLOAT32}: sizes are those of the results. {TILES}: sizes are those of the padding.")

@@ -1,4 +1,8 @@
-"""What class feature pyramids cost beyond the forward pass (networks of the thesis' table 7.1)."""
+"""Measures what Class Feature Pyramids add to a forward pass (networks of thesis table 7.1).
+
+Example:
+  vidjax benchmark pyramids --models=r3d_50
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from vidjax.terminal import complain
 from .arguments import clip_sizes
 from .timing import print_table, time_in_turns
 
-# Networks with the levels of table 7.1; of I3D the class level and the last block.
+# Networks with the levels of table 7.1; for I3D, the class level and the last block.
 LEVELS = {
     "mfnet": 3,
     "i3d": 2,
@@ -51,16 +55,16 @@ COLUMNS = (
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times a forward pass and a whole pyramid in turns, both compiled before, and prints both.
+    """Times a forward pass and a whole pyramid in turns, both compiled, and prints the times.
 
-    GFLOPs are two for each multiply-add of the clip. To compile is what the first pyramid of a
-    network takes where nothing is timed, to read the network included.
+    GFLOPs count two operations per multiply-add of the clip. The compile time is that of the first
+    pyramid of a network, which includes reading the network.
     """
     del arguments
     rows = []
     for name in _MODELS.value:
         rows.append(_row(name))
-        # To compile the largest takes minutes.
+        # Printed at once, because compiling the largest network takes minutes.
         complain("  ".join(rows[-1]))
     clip = "x".join(_CLIP.value)
     print_table(f"one clip of {clip}, float32, {jax.default_backend()}", COLUMNS, rows)
@@ -71,7 +75,7 @@ def _row(name: str) -> tuple[str, ...]:
     model = vidjax.create_model(name)
     sizes = clip_sizes(_CLIP.value)
     clip = jax.random.normal(jax.random.key(1), (1, *sizes, 3))
-    # Variables are made once: not worth compiling well.
+    # Runs only once, so fast compilation pays.
     options = FAST_COMPILE if jax.default_backend() == "cpu" else None
     init = jax.jit(partial(model.init, train=False), compiler_options=options)
     variables = init(jax.random.key(0), clip)

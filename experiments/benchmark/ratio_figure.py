@@ -1,4 +1,4 @@
-"""How long networks take compared with PyTorch: a line a network, a dot a pass."""
+"""Plots how long networks take compared with PyTorch: one line per network, one dot per pass."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ _STYLES = {"forward": ("o", "tab:blue", -0.13), "train": ("s", "tab:orange", 0.1
 
 
 def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
-    """Draws vidjax's time as a share of the time of PyTorch's best.
+    """Draws vidjax's time as a share of the time of PyTorch's best setting.
 
     A bar beside a dot is the range over processes.
 
     Args:
       file: PNG to write.
-      rows: measurements of any cases; only vidjax's that have a peer are drawn.
-      title: text above the figure.
+      rows: measurements of any cases; only those of vidjax that have a PyTorch counterpart are
+        drawn.
+      title: title of the figure.
     """
     from matplotlib.figure import Figure
 

@@ -1,14 +1,14 @@
-"""How long a training step takes on paper on an accelerator, for a first real run to judge.
+"""Predicts the time of a training step on an accelerator, to compare the first real run with.
 
-For each convolution and matrix product of the network, in bfloat16: operations over the peak rate,
-or bytes over the memory's bandwidth, whichever takes longer. A backward pass has two such products
-for each. This is the bound: no program that computes these products one by one is faster. Channels
-that are apart cannot use the matrix unit, and have the vector unit's rate. What is expected costs
-more for two reasons: channels that do not fill the matrix unit; and the norms, which read each
-product's result twice and write it once forwards, and read two arrays twice and write one
-backwards.
+Each convolution or matrix product, in bfloat16, takes the larger of two times: operations divided
+by the peak rate, and bytes divided by the memory bandwidth. A backward pass has two such products
+for each product of the forward pass. The sum is a lower bound for programs that compute these
+products one by one. Channel-wise convolutions cannot use the matrix unit, so they get the rate of
+the vector unit. The expected time is longer for two reasons. Products with few channels do not fill
+the matrix unit. And norms read the result of each product twice and write it once in the forward
+pass; in the backward pass they read two arrays twice and write one.
 
-JAX's own count of operations and bytes, of the step before it is compiled, stands beside it.
+The table also has JAX's own count of operations and bytes for the step before compilation.
 
 Example:
   vidjax benchmark roofline --machines=v5e,h100
@@ -42,22 +42,22 @@ _MODELS = flags.DEFINE_list(
     ["r3d_50", "r2plus1d_34", "slowfast_50", "x3d_m", "ir_csn_101", "mtnet_m"],
     "NETWORK,...: Networks to predict.",
 )
-_MACHINES = flags.DEFINE_list("machines", ["v5e", "h100"], "CHIP,...: Accelerators.")
+_MACHINES = flags.DEFINE_list("machines", ["v5e", "h100"], "CHIP,...: Accelerators to predict for.")
 _COUNT = flags.DEFINE_bool("count", True, "Adds JAX's own count, which traces the step.")
-# Arrays of a product's result that norms and activations move, forwards and backwards.
+# Arrays as large as a product's result that norms and activations move: forward + backward.
 _MOVED = 3 + 5
 
 
 @dataclass(frozen=True)
 class Chip:
-    """An accelerator by its maker's numbers.
+    """An accelerator, according to its maker.
 
     Attributes:
-      tflops: 10^12 bfloat16 operations a second of the matrix unit.
-      vector: likewise of what is no matrix product.
+      tflops: peak bfloat16 rate of the matrix unit in 10^12 operations per second.
+      vector: the same for the vector unit, which computes everything else.
       bandwidth: GB/s of its memory.
-      channels: outputs that the matrix unit takes at once; fewer leave a part of it empty.
-      source: where the numbers are from.
+      channels: output channels that fill the matrix unit; fewer leave a part of it idle.
+      source: origin of the numbers.
     """
 
     tflops: float
@@ -68,14 +68,14 @@ class Chip:
 
 
 CHIPS = {
-    # The vector unit's rate is not published: 8 x 128 lanes with 4 units each at 1.5 GHz, a guess.
+    # The vector rate is not published; this guess is 8 x 128 lanes with 4 units each at 1.5 GHz.
     "v5e": Chip(197, 6.1, 819, 128, "Google Cloud, TPU v5e; its vector unit is a guess"),
     "h100": Chip(989, 67, 3350, 64, "NVIDIA, H100 SXM, dense"),
 }
-ASKED = ("network", "batch x clip", "TFLOP a step", "GB a step", "JAX: TFLOP", "JAX: GB")
+ASKED = ("network", "batch x clip", "TFLOP per step", "GB per step", "JAX: TFLOP", "JAX: GB")
 PREDICTED = (
     "network", "chip", "at least, ms", "expected, ms", "clips/s expected", "of peak",
-    "bound by memory",
+    "memory bound",
 )  # fmt: skip
 
 
@@ -84,11 +84,11 @@ class Product:
     """A convolution or matrix product of a forward pass.
 
     Attributes:
-      macs: multiply-adds.
-      traffic: bytes of what it reads and writes.
-      result: bytes of what it writes.
-      outputs: its channels.
-      apart: each of its channels sees one channel alone.
+      macs: number of multiply-adds.
+      traffic: bytes that it reads and writes.
+      result: bytes that it writes.
+      outputs: output channels.
+      apart: whether it is channel-wise.
     """
 
     macs: int
@@ -98,12 +98,12 @@ class Product:
     apart: bool
 
     def bound(self, chip: Chip) -> float:
-        """Seconds that it takes at least."""
+        """Returns the lower bound of its time in seconds."""
         rate = chip.vector if self.apart else chip.tflops
         return max(2 * self.macs / (1e12 * rate), self.traffic / (1e9 * chip.bandwidth))
 
     def expected(self, chip: Chip) -> float:
-        """Seconds where channels leave a part of the matrix unit empty, and with the norm."""
+        """Returns the expected seconds in training, with norms and with idle matrix units."""
         full = -(-self.outputs // chip.channels) * chip.channels
         fill = 1.0 if self.apart else self.outputs / full
         rate = (chip.vector if self.apart else chip.tflops) * fill
@@ -112,7 +112,7 @@ class Product:
 
 
 def products(model: Any, shape: tuple[int, ...]) -> list[Product]:
-    """Those of a network's forward pass for clips `[B, T, H, W, 3]`."""
+    """Lists the products of a network's forward pass on clips `[B, T, H, W, 3]`."""
     found = []
     for each in forward_products(model, shape):
         groups = int(each.params.get("feature_group_count", 1))
@@ -130,10 +130,10 @@ def products(model: Any, shape: tuple[int, ...]) -> list[Product]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints the predictions of each network on each chip.
+    """Prints the predictions for each network on each chip.
 
     Raises:
-      ValueError: a network or chip is not among those that there are.
+      ValueError: a network or chip is unknown.
     """
     del arguments
     for flag, known in (("models", NETWORKS), ("machines", CHIPS)):
@@ -153,8 +153,8 @@ def main(arguments: Sequence[str]) -> None:
             predicted.append((name, chip, *_predicted(found, CHIPS[chip], batch)))
             complain("  ".join(predicted[-1]))
     say(versions(), *(f"{name}: {CHIPS[name].source}" for name in _MACHINES.value))
-    print_table("what a training step in bfloat16 asks for", ASKED, asked)
-    print_table("predictions on paper: no chip was here", PREDICTED, predicted)
+    print_table("operations and traffic of a training step in bfloat16", ASKED, asked)
+    print_table("predictions, without running on the chips", PREDICTED, predicted)
 
 
 def _operations(found: Sequence[Product]) -> int:
@@ -162,7 +162,7 @@ def _operations(found: Sequence[Product]) -> int:
 
 
 def _moved(found: Sequence[Product]) -> int:
-    """Bytes, with the norms'."""
+    """Returns the bytes that a training step moves, including those of norms."""
     return sum(TRAINING * each.traffic + _MOVED * each.result for each in found)
 
 
@@ -184,7 +184,7 @@ def _predicted(found: Sequence[Product], chip: Chip, batch: int) -> tuple[str, .
 
 
 def _counted(model: Any, shape: tuple[int, ...]) -> tuple[str, str]:
-    """What JAX counts of the training step before XLA fuses it: TFLOP and GB."""
+    """Returns JAX's own count for the training step before XLA fuses it: TFLOP and GB."""
     optimizer = optax.sgd(0.01, momentum=0.9)
     step = Step(model, optimizer, mean=(0.45,) * 3, std=(0.225,) * 3)
     batch = {

@@ -1,4 +1,4 @@
-"""A long run of the input pipeline: CPU time, memory, threads and files must stay flat."""
+"""Runs the input pipeline for long: CPU time, memory, threads and open files must not grow."""
 
 from __future__ import annotations
 
@@ -16,13 +16,22 @@ from .own_memory import resident
 from .timing import print_table
 
 _BATCH, _PARTS = 8, 10
-COLUMNS = ("part", "clips", "epochs", "clips/s", "CPU ms a clip", "memory, MiB", "threads", "files")
+COLUMNS = (
+    "part",
+    "clips",
+    "epochs",
+    "clips/s",
+    "CPU ms per clip",
+    "memory, MiB",
+    "threads",
+    "files",
+)
 
 
 def soak(
     folder: Path, shape: ClipShape, augment: Augmentation, *, minutes: float, threads: int
 ) -> None:
-    """Reads batches as training does for some minutes, and prints a row for each tenth of them."""
+    """Reads batches as in training for some minutes, and prints one row per tenth of the time."""
     split = PreparedSplit(folder, "train")
     batches = prefetch(train_batches(split, shape, augment, batch_size=_BATCH, seed=0), threads)
     rows = []
@@ -33,7 +42,7 @@ def soak(
 
 
 def _read(batches: Iterator[Any], seconds: float, videos: int) -> tuple[str, ...]:
-    """Reads for so many seconds; at least one batch."""
+    """Reads batches for some seconds, at least one."""
     start, cpu, clips = time.perf_counter(), time.process_time(), 0
     while not clips or time.perf_counter() - start < seconds:
         next(batches)

@@ -1,7 +1,7 @@
-"""How long one waits before anything happens: for the compiler, for a start, and for help.
+"""Measures how long users wait for the compiler, for the start of a command, and for help.
 
-Each measurement is a process of its own. Nothing is taken from a cache of compiled programs but in
-the second starts, whose cache the first ones have filled.
+Each measurement is a separate process. Only the "second" starts use a cache of compiled programs,
+which the first starts have filled.
 
 Examples:
   vidjax benchmark start
@@ -28,7 +28,7 @@ from vidjax.untrusted_names import nearest
 from .arguments import clip_sizes
 from .case import Case
 from .command_start import Start, help_seconds, predicting, training
-from .compile_time import Wait, wait
+from .compile_time import CompileTime, measure_compile_time
 from .machine import describe, versions
 from .timing import print_table
 
@@ -49,10 +49,10 @@ _ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds of --help; the median counts
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints a table for each part.
+    """Prints one table per part.
 
     Raises:
-      ValueError: a flag names what there is not.
+      ValueError: the value of a flag is unknown.
       RuntimeError: a command failed.
     """
     del arguments
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> None:
             for task in _PASSES.value
         ]
         title = f"compiling, {_BATCH.value} clips of {_CLIP.value} in float32"
-        print_table(title, Wait.COLUMNS, [_apart(case).cells() for case in cases])
+        print_table(title, CompileTime.COLUMNS, [_apart(case).cells() for case in cases])
     if "runs" in _PARTS.value:
         with tempfile.TemporaryDirectory() as folder:
             rows = [start.cells() for start in _starts(Path(folder), clip)]
@@ -83,11 +83,11 @@ def main(arguments: Sequence[str]) -> None:
         print_table(f"help, medians of {_ROUNDS.value}", ("command", "s"), rows)
 
 
-def _apart(case: Case) -> Wait:
-    """Waits in a process of its own, so that its memory is its own, too."""
+def _apart(case: Case) -> CompileTime:
+    """Measures compile time in a separate process, so that its memory is separate too."""
     spawning = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, spawning) as process:
-        return process.submit(wait, case).result()
+        return process.submit(measure_compile_time, case).result()
 
 
 def _starts(folder: Path, clip: tuple[int, int, int]) -> Iterator[Start]:

@@ -1,4 +1,4 @@
-"""What a bucket costs training: clips a second with nothing on this machine yet, and with all."""
+"""Compares training on data in a bucket with a local disk, before and after shards are copied."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from vidjax.terminal import say
 from .interconnect import MACHINES
 from .timing import print_table
 
-# Of the peak, which good programs reach with 3D convolutions on TPUs; GPUs reach about half of it.
+# Share of the peak rate that 3D convolutions can reach on TPUs; GPUs reach about half of it.
 _PEAK_SHARE = 0.4
 _STEP = "r3d_50"
 _DISK, _COPIES = "this disk", "copies"
-# Multiply-adds of a backward pass over those of a forward pass, and operations of each.
+# Multiply-adds of a training step per multiply-add of a forward pass; operations per multiply-add.
 _TRAINING, _OPERATIONS = 3, 2
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is read.
+    """The input pipeline that is timed.
 
     Attributes:
-      shape: of clips.
-      augment: what is done to them.
-      batch_size: clips of a batch.
-      threads: that decode.
-      rounds: epochs to take the median of, where everything is here.
+      shape: shape of clips.
+      augment: augmentation of clips.
+      batch_size: clips per batch.
+      threads: number of decoding threads.
+      rounds: number of warm epochs; the median counts.
     """
 
     shape: ClipShape
@@ -53,8 +53,8 @@ class Way:
     """A way to read a data set.
 
     Attributes:
-      source: opens it, as a run does.
-      shards: that are read at a time; 0 is all.
+      source: function that opens the split, as a run does.
+      shards: number of shards that are read at a time; 0 means all.
     """
 
     source: Callable[[], PreparedSplit]
@@ -62,7 +62,7 @@ class Way:
 
 
 class Epoch(NamedTuple):
-    """Seconds until its first batch, opening included; then, without that, rate and CPU time."""
+    """Seconds from opening to the first batch; then clips per second and CPU time per clip."""
 
     first: float
     clips: float
@@ -70,10 +70,10 @@ class Epoch(NamedTuple):
 
 
 def bucket(url: str) -> Path:
-    """The folder of a bucket that a user has named.
+    """Returns the folder in a bucket that the user has named.
 
     Raises:
-      ValueError: it is no URL, or there is no such bucket.
+      ValueError: the text is not a URL, or the bucket does not exist.
     """
     if not is_url(url):
         raise ValueError(f"--storage={url}: a URL is expected, such as gs://bucket/folder")
@@ -81,13 +81,13 @@ def bucket(url: str) -> Path:
 
 
 def measure(local: Path, folder: Path, work: Work, scratch: Path) -> None:
-    """Times epochs of each way to read a data set, cold and warm, and prints the table.
+    """Times cold and warm epochs of each way to read a data set, and prints the table.
 
     Args:
       local: folder of a prepared data set on this machine.
-      folder: of a bucket, below which a copy of it is while it is measured.
-      work: what is read.
-      scratch: folder of this machine for copies of shards.
+      folder: folder in a bucket for a temporary copy of the data set.
+      work: the input pipeline.
+      scratch: local folder for copies of shards.
 
     Raises:
       OSError: the bucket cannot be written or read.
@@ -109,14 +109,14 @@ def _ways(local: Path, far: Path, scratch: Path) -> dict[str, Way]:
     caches = [ShardCache(scratch / name) for name in ("all", "two")]
     return {
         _DISK: Way(lambda: PreparedSplit(local, "train")),
-        "ArrayRecord itself, no copies": Way(lambda: PreparedSplit(far, "train", in_place=True)),
+        "ArrayRecord in place, no copies": Way(lambda: PreparedSplit(far, "train", in_place=True)),
         f"{_COPIES}, all videos shuffled": Way(lambda: PreparedSplit(far, "train", caches[0])),
         f"{_COPIES}, two shards at a time": Way(lambda: PreparedSplit(far, "train", caches[1]), 2),
     }
 
 
 def _epochs(ways: dict[str, Way], work: Work) -> tuple[dict[str, Epoch], dict[str, Epoch]]:
-    """An epoch of each where nothing is here, and medians of epochs where all is that will be."""
+    """Times a cold epoch of each way, then warm ones; returns cold epochs and warm medians."""
     cold = {name: _epoch(way, work) for name, way in ways.items()}
     warm: dict[str, list[Epoch]] = {name: [] for name in ways}
     for _ in range(work.rounds):
@@ -160,10 +160,10 @@ def _print_epochs(cold: dict[str, Epoch], warm: dict[str, Epoch], title: str) ->
     ]
     columns = (
         "read from",
-        "s to a batch",
+        "s to first batch",
         "cold clips/s",
         "warm clips/s",
-        "CPU ms a clip",
+        "CPU ms per clip",
         "warm / this disk",
     )
     print_table(title, columns, rows)
@@ -178,10 +178,10 @@ def _print_need(
     for name, machine in MACHINES.items():
         needed = _PEAK_SHARE * machine.tflops * 1e12 / step
         say(
-            f"a step of {_STEP} on one {name} at {_PEAK_SHARE:.0%} of its peak needs {needed:.0f} "
+            f"training {_STEP} on one {name} at {_PEAK_SHARE:.0%} of its peak needs {needed:.0f} "
             f"clips/s: {needed * bytes_each / 1e9:.2g} GB/s of these videos, and "
             f"{needed * warm[_DISK].cpu_ms / 1e3:.0f} cores as fast as these"
         )
     clips = max(epoch.clips for way, epoch in cold.items() if way.startswith(_COPIES))
     rate = f"{clips:.0f} clips/s ({clips * bytes_each / 1e6:.0f} MB/s)"
-    say(f"what arrives cold, {rate}, feeds steps of {clips * step / 1e12:.2g} TFLOP/s")
+    say(f"cold reading gives {rate}, enough for training at {clips * step / 1e12:.2g} TFLOP/s")

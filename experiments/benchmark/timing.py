@@ -1,4 +1,4 @@
-"""Timing in rounds: peers take turns, so that a noisy machine is noisy for all of them."""
+"""Times competitors in turns, so that noise of the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Work = Callable[[], object]
 
 
 def all_times(peers: Mapping[str, Work], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each peer in each of so many rounds, after one that is not counted."""
+    """Returns each competitor's milliseconds in each round; an extra first round does not count."""
     times: dict[str, list[float]] = {name: [] for name in peers}
     for turn in range(rounds + 1):
         for name, work in peers.items():
@@ -24,12 +24,12 @@ def all_times(peers: Mapping[str, Work], rounds: int) -> dict[str, list[float]]:
 
 
 def time_in_turns(peers: Mapping[str, Work], rounds: int) -> dict[str, float]:
-    """The medians of `all_times`."""
+    """Returns the medians of `all_times`."""
     return {name: statistics.median(each) for name, each in all_times(peers, rounds).items()}
 
 
 def half_spread(values: Sequence[float]) -> float | None:
-    """Half of the interquartile range; None of fewer than three values."""
+    """Returns half of the interquartile range; None for fewer than three values."""
     if len(values) < 3:
         return None
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -37,5 +37,5 @@ def half_spread(values: Sequence[float]) -> float | None:
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Prints a table; columns after the first are numbers."""
+    """Prints a table; all columns but the first are numbers."""
     table(title, columns, rows, width=120)

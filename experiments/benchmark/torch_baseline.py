@@ -1,4 +1,4 @@
-"""A network's forward pass or training step in PyTorch: the peer that speed is measured against."""
+"""A network's forward pass or training step in PyTorch, as the baseline for speed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ LAYOUTS = {"torch": torch.contiguous_format, "torch channels last": torch.channe
 
 
 class TooLong(BaseException):
-    """Compiling took longer than it may; no `except Exception` on the way may swallow it."""
+    """Compilation exceeded its limit. No `except Exception` swallows this BaseException."""
 
 
 def device() -> str:
-    """The accelerator if PyTorch has one, otherwise the CPU."""
+    """Returns the accelerator if PyTorch has one, otherwise the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def wait() -> None:
-    """Waits until the accelerator is done."""
+    """Waits until the accelerator has finished."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def as_jax_does() -> None:
-    """Lets PyTorch do on a GPU what JAX does unasked: TF32 in float32, the fastest convolutions."""
+    """Sets PyTorch on a GPU to JAX's defaults: TF32 for float32, and the fastest convolutions."""
     if device() == "cpu":
         return
     torch.set_float32_matmul_precision("high")
@@ -49,16 +49,16 @@ def make_pass(
     layout: Any,
     steps: int = 1,
 ) -> Callable[[], None]:
-    """A pass over random clips that runs and waits for its end.
+    """Prepares a pass over random clips; calling it runs the pass and waits for the result.
 
     Args:
-      peer: the network; it is moved to the device and its weights into the layout.
-      shape: of the clips, `[B, T, H, W, 3]` as for ours.
+      peer: the network; it is moved to the device, and its weights to the layout.
+      shape: shape of the clips, `[B, T, H, W, 3]` as in vidjax.
       num_classes: number of logits.
-      train: forward and backward and an SGD update, otherwise logits as in evaluation.
-      dtype: what is computed in, while parameters stay float32 as ours do.
-      layout: of activations and kernels.
-      steps: done one after the other before their end is waited for.
+      train: forward, backward and an SGD update; otherwise logits as in evaluation.
+      dtype: dtype of the computation; parameters stay float32 as in vidjax.
+      layout: memory format of activations and kernels.
+      steps: number of passes before waiting.
     """
     peer = peer.to(device(), memory_format=layout)
     clip = torch.randn(shape[0], shape[4], *shape[1:4], device=device())
@@ -100,11 +100,11 @@ def _step(peer: nn.Module, clip: torch.Tensor, num_classes: int, precision: Any)
 
 
 def first_call(work: Work, limit: float | None) -> float:
-    """Seconds of the first call, in which `torch.compile` compiles; a Unix's signal ends it.
+    """Times the first call, in which `torch.compile` compiles. The limit needs Unix signals.
 
     Args:
-      work: what is called.
-      limit: seconds that it may take; None is any.
+      work: the pass.
+      limit: time limit in seconds; None has no limit.
 
     Raises:
       TooLong: it took longer than `limit` seconds.
@@ -130,7 +130,7 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 def peak_memory(work: Work) -> int | None:
-    """Bytes that a call held at most on the accelerator; None on a CPU, where nobody counts."""
+    """Returns the peak bytes on the accelerator during a call; None on a CPU."""
     if not torch.cuda.is_available():
         return None
     torch.cuda.reset_peak_memory_stats()

@@ -1,4 +1,4 @@
-"""What the operations of a compiled program took, read from a trace of JAX's profiler."""
+"""Reads the time of each operation of a compiled program from a trace of JAX's profiler."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import jax
 # ` = f32[8,3]{1,0} fusion(`: types hold no word between a space and a parenthesis.
 _INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.\-]+) = .*? ([a-z][a-z0-9\-]*)\(", re.MULTILINE)
 _OP_NAME = re.compile(r'op_name="([^"]*)"')
-# These only wait for what they call, which has events of its own.
+# These only wait for the instructions that they call, which have events of their own.
 _CONTROL = ("while", "call", "conditional")
-# Of the name stack, what is neither a module nor the primitive at its end.
+# Parts of the name stack that are neither modules nor the primitive at the end.
 _NO_MODULE = re.compile(
     r".*[().<].*|while|body|cond|closed_call|checkpoint|rematted_computation|branch_\d+_fun"
 )
@@ -27,10 +27,10 @@ class Instruction:
     """An instruction of a compiled program.
 
     Attributes:
-      opcode: as XLA names it, such as `fusion`.
-      layer: path of the module that it was made from; of a fusion, of its last operation. Empty
-        outside of the network.
-      direction: `forward`, `backward` or `update`, which is all else in a step.
+      opcode: XLA's name of the operation, such as `fusion`.
+      layer: path of the module that it was compiled from; for a fusion, that of its last operation.
+        Empty outside of the network.
+      direction: `forward`, `backward`, or `update` for the rest of a step.
     """
 
     opcode: str
@@ -39,13 +39,13 @@ class Instruction:
 
     @property
     def kind(self) -> str:
-        """Role and direction, such as `conv, backward`; numbers of layers are left out."""
+        """Role and direction, such as `conv, backward`, without the numbers of layers."""
         role = self.layer.rpartition("/")[2].rstrip("0123456789_")
         return f"{role or 'outside of layers'}, {self.direction}"
 
 
 def instructions(program_text: str) -> dict[str, Instruction]:
-    """The instructions of a compiled program's text, by name."""
+    """Returns the instructions in the text of a compiled program, by name."""
     found = {}
     for match in _INSTRUCTION.finditer(program_text):
         line_end = program_text.find("\n", match.end())
@@ -62,29 +62,31 @@ def _instruction(opcode: str, op_name: str) -> Instruction:
 
 
 def operation_times(folder: Path) -> Counter[str]:
-    """Nanoseconds that each operation took by itself, by its name in the program.
+    """Returns each operation's nanoseconds, without operations inside it, by program name.
 
     Raises:
-      ValueError: there is no trace in the folder, or no operation in the trace.
+      ValueError: the folder has no trace, or the trace has no operation.
     """
     files = sorted(folder.rglob("*.xplane.pb"))
     if not files:
-        raise ValueError(f"{folder}: no *.xplane.pb of a trace in it")
+        raise ValueError(f"{folder}: the folder has no trace (*.xplane.pb)")
     times: Counter[str] = Counter()
     for line, on_device in _lines(jax.profiler.ProfileData.from_file(str(files[-1])).planes):
         named = [(event, _operation(event, on_device)) for event in line.events]
         times.update(_self_times([(event, name) for event, name in named if name]))
     if not times:
-        raise ValueError(f"{files[-1]}: no operation in it; was anything run under the profiler?")
+        raise ValueError(
+            f"{files[-1]}: the trace has no operation; did anything run under the profiler?"
+        )
     return times
 
 
 def _lines(planes: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
-    """The lines that hold operations: of accelerators where there are, otherwise of the host."""
+    """Yields the lines with operations, of accelerators if there are any, else of the host."""
     planes = list(planes)
     devices = [plane for plane in planes if plane.name.startswith("/device:")]
     lines = [line for plane in devices for line in plane.lines]
-    # A GPU has a line a stream; a TPU has one of operations among summaries of them.
+    # A GPU has one line per stream. A TPU has one line of operations; its others are summaries.
     lines = [line for line in lines if line.name.startswith(("Stream", "XLA Ops"))]
     if any(True for line in lines for _ in line.events):
         return ((line, True) for line in lines)
@@ -92,7 +94,7 @@ def _lines(planes: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
 
 
 def _operation(event: Any, on_device: bool) -> str:
-    """The instruction's name; of a kernel that does not say, its own; empty of other events."""
+    """Returns the name of an event's instruction, or of its kernel; empty for other events."""
     operation = dict(event.stats).get("hlo_op", "")
     if operation or not on_device:
         return str(operation)
@@ -100,7 +102,7 @@ def _operation(event: Any, on_device: bool) -> str:
 
 
 def _self_times(events: list[tuple[Any, str]]) -> Counter[str]:
-    """Times without those of events inside, which the same thread did in between."""
+    """Returns the times of events without those of the events inside them."""
     times: Counter[str] = Counter()
     open_events: list[tuple[float, str]] = []
     for event, name in sorted(events, key=lambda each: (each[0].start_ns, -each[0].duration_ns)):
@@ -114,7 +116,7 @@ def _self_times(events: list[tuple[Any, str]]) -> Counter[str]:
 
 
 def without_control(times: Mapping[str, float], known: Mapping[str, Instruction]) -> Counter[str]:
-    """The times without loops and calls, whose bodies are there themselves."""
+    """Removes loops and calls, whose bodies have times of their own."""
     return Counter(
         {
             name: ns

@@ -1,4 +1,4 @@
-"""A network's compiled training step, for timing."""
+"""Compiles a network's training step for timing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .compiled import Compiled, compile_timed, initial_variables
 
 
 def make_step(model: Any, shape: tuple[int, ...], steps: int = 1) -> Compiled:
-    """The step of a network on random clips.
+    """Compiles the training step of a network on random clips.
 
     Args:
       model: the network.
-      shape: of the clips, `[B, T, H, W, 3]`.
-      steps: done one after the other before their end is waited for.
+      shape: shape of the clips, `[B, T, H, W, 3]`.
+      steps: number of steps before waiting.
     """
     optimizer = optax.sgd(0.01, momentum=0.9)
     step = Step(model, optimizer, mean=(0.45,) * 3, std=(0.225,) * 3)

@@ -12,7 +12,7 @@ from absl import flags
 from vidjax.run.config import Config, from_mapping
 from vidjax.run.experiment import Experiment, Progress
 from vidjax.run.network import Network
-from vidjax.run.sharding import on_hand
+from vidjax.run.sharding import adapt_to_devices
 from vidjax.run.workdir import read_config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
@@ -77,7 +77,12 @@ class Subject:
         """Opens the network and its data set.
 
         A run may belong to someone else, so its data set is prepared only in the folder that
-        `--data_dir` names. `mapping` gives the network's class for each label of the data set.
+        `--data_dir` names.
+
+        Args:
+          progress: called with the progress of preparing the data set.
+          config: configuration to open; None is the run's.
+          mapping: the network's class for each label of the data set, where they differ.
 
         Raises:
           ValueError: the data set is not prepared, or does not fit.
@@ -119,7 +124,7 @@ def subject_of_run(name: str) -> Subject:
     Raises:
       ValueError: it cannot be opened.
     """
-    config, notes = on_hand(from_mapping(read_config(as_path(name))))
+    config, notes = adapt_to_devices(from_mapping(read_config(as_path(name))))
     complain(*notes)
     config = _in_folder(config)
     trained = open_run(as_path(name), config, network_flags.CHECKPOINT.value)

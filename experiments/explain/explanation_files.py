@@ -125,7 +125,7 @@ def write_pyramid(
 
 
 def _places(parts: Sequence[Part[Own]]) -> list[str]:
-    """Returns what is added to file names if each explanation has a file of its own."""
+    """Returns the endings of file names if each explanation has a file of its own."""
     if len(parts) == 1:
         return [""]
     labels = (file_name(part.own.label) for part in parts)

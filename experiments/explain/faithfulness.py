@@ -42,8 +42,8 @@ _SHUFFLED = flags.DEFINE_string(
 _LABEL_MAP = flags.DEFINE_string(
     "label_map",
     None,
-    "FILE: CSV with the columns `label` and `class`: which class of the network each label of the "
-    "videos is.",
+    "FILE: CSV with the columns `label` and `class`: the network's class for each label of the "
+    "videos.",
 )
 help_text.group("Faithfulness", _VIDEOS, _STEPS, _SANITY, _SHUFFLED, _LABEL_MAP)
 _WAY_OUT = "move the folder away, and the command measures again"

@@ -159,7 +159,7 @@ class MapEvaluation:
             yield VideoClip(record.name, number, record.label, np.asarray(clip), mask)
 
     def fits(self, chosen: ChosenMap) -> bool:
-        """Whether a map can be computed for this network."""
+        """Returns whether a map can be computed for this network."""
         return chosen.is_baseline or maps.named(chosen.name).fits(self.traced)
 
     def draw(

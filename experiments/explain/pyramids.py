@@ -38,7 +38,7 @@ _KERNELS = flags.DEFINE_list(
     "kernels", [], "N,...: Kernels of --layer; only paths that lead to them are shown."
 )
 _FORMAT = flags.DEFINE_enum(
-    "format", "kernel", FORMATS, "What each picture shows: a kernel, a group of kernels or a layer."
+    "format", "kernel", FORMATS, "Each picture shows a kernel, a group of kernels or a layer."
 )
 _DRAW = flags.DEFINE_enum(
     "draw", "own", DRAWN, "Whether a kernel is drawn by its own activation or its children's mean."

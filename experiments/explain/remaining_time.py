@@ -1,4 +1,4 @@
-"""How far a long measurement is, and how much longer it takes."""
+"""Shows the progress of a long measurement, and estimates the time left."""
 
 from __future__ import annotations
 

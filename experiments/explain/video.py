@@ -110,7 +110,7 @@ def look() -> Look:
 
 
 def degree() -> int | None:
-    """Returns the degree of the splines that enlarge maps, for `enlarging.enlarge`."""
+    """Returns the degree of the splines that enlarge maps, for `upsampling.upsample`."""
     return CUBIC if _SPLINE.value == "cubic" else None
 
 

@@ -62,7 +62,7 @@ def draw(grid: Multigrid, base: GridShape, steps: int) -> Any:
         axes.bar(range(steps), [shape.batch for shape in shapes], width=0.9, color=shown)
         axes.step(range(steps), base.batch * table.rates, where="mid", color="C3", linewidth=1.2)
         clips_a_step = table.firsts[-1] / steps
-        axes.set_title(f"{title}: {clips_a_step:.0f} clips a step", loc="left")
+        axes.set_title(f"{title}: {clips_a_step:.0f} clips per step", loc="left")
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(axis="y", alpha=0.3)

@@ -114,7 +114,7 @@ class Line:
 
 
 def differs(ours: float | None, printed: float | None) -> bool:
-    """Whether two numbers differ by more than 2 %; False if one is missing."""
+    """Returns whether two numbers differ by more than 2 %; False if one is missing."""
     return ours is not None and printed is not None and abs(ours / printed - 1) > TOLERANCE
 
 

@@ -1,7 +1,8 @@
-"""Fits a plan to a number of hours: leaves out whole seeds of all rows first, and then rows.
+"""Fits a plan to a number of hours by leaving out seeds, and then rows.
 
-The estimate is the measured time of finished runs, so the choice does not depend on their scores.
-It is made once and stored in `budget.json`; the same command keeps it, whatever was finished since.
+Whole seeds of all rows are left out first. The estimate is the measured time of finished runs, so
+the choice does not depend on their scores. The choice is made once and stored in `budget.json`. The
+same command keeps it, whatever has finished since.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _FILE = "budget.json"
 
 @dataclass(frozen=True)
 class Budget:
-    """What is trained within a number of hours.
+    """The runs that fit into a number of hours.
 
     Attributes:
-      hours: the limit for the whole table, with runs that are already finished.
-      workers: number of runs at a time that the estimate is for.
-      seeds: the seeds that are trained.
+      hours: limit for the whole table, including runs that are already finished.
+      workers: number of runs at a time, as assumed by the estimate.
+      seeds: seeds that are trained.
       rows: names of the rows that are trained.
       estimate: hours that these runs take.
     """
@@ -43,11 +44,11 @@ class Budget:
     estimate: float
 
     def has(self, run: Run) -> bool:
-        """Whether a run is trained."""
+        """Returns whether a run is trained."""
         return run.seed in self.seeds and run.row in self.rows
 
     def in_words(self, plan: Plan) -> str:
-        """Says what is left out of a plan."""
+        """Describes what is left out of a plan."""
         seeds = [str(seed) for seed in _seeds(plan) if seed not in self.seeds]
         rows = [row for row in _rows(plan) if row not in self.rows]
         out = [f"seeds {', '.join(seeds)} of all rows"] if seeds else []
@@ -117,7 +118,7 @@ def estimates(plan: Plan) -> dict[str, float]:
 
 
 def done(run: Run) -> bool:
-    """Whether a run is finished."""
+    """Returns whether a run is finished."""
     return read_record(run.record).get("state") == "finished"
 
 

@@ -23,7 +23,7 @@ _OF_VIDEOS = ("top1", "timed_top1")
 
 @dataclass(frozen=True)
 class ContrastResult:
-    """A contrast with what its finished seeds say.
+    """A contrast, and its result over the finished seeds.
 
     Attributes:
       contrast: the contrast.

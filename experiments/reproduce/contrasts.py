@@ -1,7 +1,7 @@
-"""The contrasts of a table: which rows are compared, by what metric, on which data set.
+"""The contrasts of a table: which rows are compared, by which metric, on which data set.
 
 They are part of `plan.json`, so they are fixed before the first run starts. A table has at most one
-primary contrast, whose p-value is taken as it is. The p-values of all others are corrected together
+primary contrast, whose p-value is not corrected. The p-values of all others are corrected together
 by Holm's method.
 """
 

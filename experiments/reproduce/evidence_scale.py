@@ -1,7 +1,7 @@
-"""Data sets and settings that the tables `evidence.*` share: many test videos, and validation.
+"""Data sets and settings that the tables `evidence.*` share.
 
-marionette has 48 training, 32 validation and 128 test videos of each of 16 classes, with performers
-of their own in each split: 2,048 test videos, on which differences of two points can be seen.
+marionette has 48 training, 32 validation and 128 test videos of each of 16 classes. Each split has
+its own performers. On the 2,048 test videos, differences of two points can be detected.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def on_gpu(configure: Configure, options: Mapping[str, Any]) -> Configure:
 def smoke_of(
     setups: Mapping[str, Setup], options: Mapping[str, Any] | None = None
 ) -> dict[str, Setup]:
-    """Returns setups that train two steps on a few videos, to test the code of others.
+    """Returns setups that train two steps on a few videos, to test the code of the given setups.
 
     Args:
       setups: the setups, by data set.

@@ -1,8 +1,9 @@
-"""Draws a table: the differences from the reference, and top-1, of all data sets side by side.
+"""Draws a table: differences from the reference and top-1, with all data sets side by side.
 
-A row of the table is a line of the picture. A mark is a mean over seeds with its 95 % interval, and
-each dot is a seed. A column of panels is a data set; the upper panels show differences, by each
-metric of the table's contrasts, and the lowest ones top-1. The primary contrast is red.
+Each row of the table is a line of the picture. A mark is a mean over seeds with its 95 % interval,
+and each dot is a seed. Each column of panels is a data set. The upper panels show the differences,
+one panel for each metric of the table's contrasts; the lowest panel shows top-1. The primary
+contrast is red.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def _shown(contrasts: Sequence[ContrastResult], metric: str, dataset: str) -> li
 
 
 def _most_lines(contrasts: Sequence[ContrastResult], metric: str) -> int:
-    """Returns the largest number of contrasts that a data set has by a metric."""
+    """Returns the largest number of contrasts by a metric that any data set has."""
     datasets = [each.contrast.dataset for each in contrasts if each.contrast.metric == metric]
     return max(map(datasets.count, datasets))
 

@@ -81,7 +81,7 @@ def training_operations(config: ConfigDict) -> float:
 
 
 def _at_hand(dataset: str, configs: Sequence[ConfigDict]) -> str:
-    """Returns `yes` if videos and weights are on this machine, or else what is absent."""
+    """Returns `yes` if videos and weights are on this machine, else the missing ones."""
     weights = dict.fromkeys(config.model.weights for config in configs if config.model.weights)
     missing = [path for path in weights if not as_path(path).exists()]
     lacking = [absence(dataset, configs[0]).partition(";")[0].partition(": ")[2]]

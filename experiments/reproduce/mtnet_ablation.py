@@ -40,7 +40,7 @@ def mtnet_table(
 
     Args:
       name: name on the command line.
-      title: what the table shows.
+      title: title of the table.
       rows: rows of the scales `smoke` and `small`, in order.
       reference: name of the row that the others are compared with.
       options: options of the network, by row.

@@ -18,7 +18,7 @@ def paper_table(
 
     Args:
       name: name on the command line.
-      title: what the table shows.
+      title: title of the table.
       source: the paper and the number of the table.
       printed: rows of the table.
       reference: name of the row that other rows are compared with by default; if empty, the first

@@ -1,4 +1,4 @@
-"""Statistical power: the difference that a number of seeds and of test videos can show.
+"""Statistical power: the smallest difference that a number of seeds and test videos can show.
 
 The variances of the difference are estimated from finished runs.
 """
@@ -13,10 +13,11 @@ POWER, ALPHA = 0.8, 0.05
 
 
 def detectable(variances: Components, seeds: int, videos: float) -> float:
-    """Returns the smallest true difference that a test finds with a chance of 80 %.
+    """Returns the smallest true difference that a test detects with a probability of 80 %.
 
-    The test is a two-sided t-test at 0.05 with one degree of freedom less than seeds, for a
-    difference on other seeds and other videos. A finding in the wrong direction does not count.
+    The test is a two-sided t-test at the level 0.05, with one degree of freedom less than seeds,
+    for a difference on other seeds and other videos. A significant difference in the wrong
+    direction does not count as detected.
 
     Args:
       variances: variances of the difference.

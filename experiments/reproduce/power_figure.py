@@ -1,4 +1,4 @@
-"""Draws which difference a plan can see, over the number of seeds, for numbers of test videos."""
+"""Plots the difference that a plan can detect over the number of seeds, by number of videos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TICKS = (0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100)
 
 
 def measurable(contrasts: Sequence[ContrastResult]) -> ContrastResult | None:
-    """Returns the first contrast whose variances are known: two finished seeds and two videos."""
+    """Returns the first contrast with known variances: with two finished seeds and two videos."""
     return next((each for each in contrasts if min(each.differences.shape) >= 2), None)
 
 
@@ -67,7 +67,7 @@ def draw(file: Path, found: ContrastResult) -> None:
 
 
 def sentence(found: ContrastResult) -> str:
-    """Says which difference the plan can see."""
+    """Describes the difference that the plan can detect."""
     variances, videos = components(found.differences), found.differences.shape[1]
     own = 100 * detectable(variances, found.planned, videos)
     return (

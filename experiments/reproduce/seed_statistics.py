@@ -1,8 +1,8 @@
 """Statistics whose unit is the seed: the paired t-test, and Holm's correction.
 
-Runs with one seed share videos, so that thousands of test videos of a few seeds are not thousands
-of independent observations. The t-test asks whether a difference would show with other seeds on the
-same videos.
+Runs with one seed share their videos, so thousands of test videos with a few seeds are not
+thousands of independent observations. The t-test asks whether a difference would also appear with
+other seeds on the same videos.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def small(model: str, options: Mapping[str, Any], frames: int, stride: int) -> C
 
 
 def temporal(model: str, options: Mapping[str, Any], rate: float) -> ConfigDict:
-    """Like `small`, for methods over time: clips of 12 frames, and AdamW.
+    """Does the same as `small` for methods over time: clips of 12 frames, and AdamW.
 
     Features are multiplied by recurrent states that are close to zero at first, and so are all
     gradients below them. SGD with learning rates from 0.05 to 0.5 learned nothing in these few

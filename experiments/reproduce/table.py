@@ -41,12 +41,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Tuning:
-    """A grid of learning rates and lengths, which every row is tuned over.
+    """The grid of learning rates and durations over which every row is tuned.
 
     Attributes:
       rates: learning rates.
-      durations: lengths of the training, such as `60 epochs`.
-      seed: seed of all trials; no run of a table has it.
+      durations: durations of the training, such as `60 epochs`.
+      seed: seed of all trials, which no run of a table has.
     """
 
     rates: tuple[float, ...]
@@ -91,7 +91,7 @@ class Table:
 
     Attributes:
       name: name on the command line.
-      title: what the table shows.
+      title: title of the table.
       source: the paper, the number of the table, and the network and data set of its numbers.
       rows: rows of the setups that have none of their own, in order.
       reference: name of the row that the others are compared with.

@@ -1,8 +1,8 @@
-"""Tunes each row of a table on the validation videos: learning rate and length of the training.
+"""Tunes the learning rate and duration of each row of a table on the validation videos.
 
-All rows have the same grid, and so the same budget. The trials have a seed that no table uses, and
-see no test video. `tuning.csv` lists them, and `tuning.json` holds the choices, which the table's
-runs take.
+All rows have the same grid, and therefore the same budget. The trials have a seed that no table
+uses, and never use a test video. `tuning.csv` lists them. `tuning.json` holds the choices, which
+the table's runs use.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _WAY_OUT = "Name another --output; all rows of a table must be tuned alike"
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """The settings that a row was best with on the validation videos.
+    """The settings with which a row scored best on the validation videos.
 
     Attributes:
       rate: learning rate.
-      duration: length of the training, such as `60 epochs`.
+      duration: duration of the training, such as `60 epochs`.
       top1: top-1 on the validation videos.
     """
 
@@ -52,13 +52,13 @@ class _Choices(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Trial(run.Run):
-    """A training run that tries a rate and a length for a row.
+    """A training run that tries a learning rate and a duration for a row.
 
     Attributes:
       dataset: name of the data set.
       row: name of the row.
       rate: learning rate.
-      duration: length of the training.
+      duration: duration of the training.
     """
 
     dataset: str
@@ -156,7 +156,7 @@ def read_choices(folder: Path) -> dict[str, dict[str, Choice]]:
 
 
 def in_words(grid: Tuning | None, chosen: Mapping[str, Choice]) -> str:
-    """Says how the rows were tuned, for the table; empty if the data set has no grid."""
+    """Describes how the rows were tuned, for the table; empty if the data set has no grid."""
     if grid is None:
         return ""
     if not chosen:

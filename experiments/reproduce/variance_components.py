@@ -1,8 +1,9 @@
-"""A mixed model of differences: variances between seeds, between videos, and of what is left.
+"""A mixed model of differences: variances between seeds, between videos, and of the rest.
 
-The difference of two networks, 1 if only the one is right, -1 if only the other is, or 0, varies
-with the seed, with the test video, and with both together. All seeds see the same videos. A mean
-over them is a statement about other seeds and other videos with the standard error of all three.
+The difference between two networks on a video is 1 if only one is right, -1 if only the other is,
+and 0 otherwise. It varies with the seed, with the test video, and with both together. All seeds see
+the same videos. With the standard error of all three variances, a mean difference is a statement
+about other seeds and other videos.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Components:
     rest: float
 
     def error(self, seeds: int, videos: float) -> float:
-        """Returns the standard error of a mean over so many seeds and videos."""
+        """Returns the standard error of a mean over a number of seeds and videos."""
         variance = self.seeds / seeds + self.videos / videos + self.rest / (seeds * videos)
         return float(variance**0.5)
 

@@ -18,7 +18,7 @@ class Run(abc.ABC):
       seed: seed of the initialisation, the batches and the noise.
       workdir: directory of the run.
       config: configuration of the run.
-      part_of: what the run belongs to, for error messages.
+      part_of: the table or sweep that the run belongs to, for error messages.
     """
 
     seed: int

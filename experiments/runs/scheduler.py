@@ -64,7 +64,7 @@ def execute(
 
 
 def is_finished(run: Run) -> bool:
-    """Whether a run is finished and need not be repeated."""
+    """Returns whether a run is finished and need not be repeated."""
     return read_record(run.record).get("state") == "finished"
 
 
@@ -133,7 +133,7 @@ class _Pool:
             _let_go(process)
 
     def text(self) -> str:
-        """How many runs are done, which ones are being trained, and how long the rest may take."""
+        """Returns the progress: finished runs, the runs being trained, and the time left."""
         ended, now = len(self.ended), ", ".join(sorted(self._under_way))
         self._time.update(ended)
         return f"runs {self._total - self._left + ended}/{self._total}  {now}{self._time}"

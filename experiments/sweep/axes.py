@@ -64,7 +64,7 @@ def read_axes(grids: Sequence[str], lists: Sequence[str]) -> tuple[Axis, ...]:
 def combinations(axes: Sequence[Axis]) -> list[dict[str, str]]:
     """Returns every combination of the axes' choices; the last axis varies fastest.
 
-    Example:
+    Examples:
       >>> combinations(read_axes(["optimizer.lr=0.1,0.03"], []))
       [{'optimizer.lr': '0.1'}, {'optimizer.lr': '0.03'}]
     """
@@ -108,7 +108,7 @@ def _settings(texts: Sequence[str], flag: str) -> list[tuple[str, list[str]]]:
 def split_values(text: str) -> list[str]:
     """Splits values at commas, but not inside of brackets and quotes.
 
-    Example:
+    Examples:
       >>> split_values("(1, 2),(3, 4)")
       ['(1, 2)', '(3, 4)']
     """

@@ -48,7 +48,7 @@ class Combination:
         return file_name(self.name.replace(", ", ","))
 
     def value(self, path: str) -> Any:
-        """The value of a setting."""
+        """Returns the value of a setting."""
         found: Any = to_mapping(self.config)
         for part in path.split("."):
             found = found.get(part, ABSENT) if isinstance(found, Mapping) else ABSENT

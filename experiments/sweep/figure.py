@@ -106,7 +106,7 @@ def _label(
 
 
 def _are_trials(summaries: Sequence[Summary]) -> bool:
-    """Whether Optuna chose the combinations, which then share no values."""
+    """Returns whether Optuna chose the combinations, which then share no values."""
     return any(summary.combination.label for summary in summaries)
 
 

@@ -38,7 +38,7 @@ class Metric:
 
     @property
     def scale(self) -> float:
-        """Factor from the value to what is shown."""
+        """Factor from the value to the number that is shown."""
         return 100 if self.name in SHARES else 1
 
     @property

@@ -54,7 +54,7 @@ class Plan:
       folder: folder of the plan, the runs and the tables.
       combinations: the combinations.
       seeds: number of seeds, from the configuration's seed on.
-      varied: what is varied and how, which identifies the plan.
+      varied: the varied settings with their values; they identify the plan.
     """
 
     folder: Path

@@ -158,8 +158,8 @@ def _weights(name: str) -> Iterator[str]:
         yield f'`vidjax.load_pretrained("{name}", "{tag}")` opens the first one.\n'
     layouts = {each.layout for each in known}
     if read := [layout for layout in sources(name) if layout not in layouts]:
-        others = " also" if known else ""
-        yield f"`vidjax.load_torch` reads{others} checkpoints of {'; '.join(read)}.\n"
+        reads = "also reads" if known else "reads"
+        yield f"`vidjax.load_torch` {reads} checkpoints of {'; '.join(read)}.\n"
 
 
 def _options(names: list[str]) -> Iterator[str]:

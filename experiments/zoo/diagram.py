@@ -20,10 +20,11 @@ _FONT = "font-family='system-ui, -apple-system, Segoe UI, Roboto, sans-serif'"
 
 
 def draw(outline: Outline) -> str:
-    """Returns a diagram: input, stages and features from left to right, a row per pathway.
+    """Returns a diagram: input, stages and features from left to right, with a row per pathway.
 
-    A stack has more frames the more there are (one for each doubling), its side grows with the
-    square root of the height in pixels, and its blue darkens with each doubling of the channels.
+    A stack has more frames the more frames the features have (one more for each doubling). Its side
+    grows with the square root of the height in pixels, and its blue darkens with each doubling of
+    the channels.
     """
     pathways = list(outline.pathways.values())
     columns = 2 + max(map(len, pathways))

@@ -12,7 +12,7 @@ from . import cards, paper_systems
 HEAD = """# The networks
 
 Each name leads to the network's card: its stages, published weights and accuracies, rows of the
-works' tables, and options. On the site a click on a column's title sorts the table.
+works' tables, and options. On the site, click the title of a column to sort the table.
 
 - **parameters** are counted with 400 classes.
 - **MAC** are multiply-adds of convolutions and matrix products for one **clip** of the given frames
@@ -20,18 +20,18 @@ works' tables, and options. On the site a click on a column's title sorts the ta
   counts of the published code: the parameters exactly, the multiply-adds within 0.5 %
   (`tests/convert/test_parity.py`).
 - **top-1** is the highest accuracy on Kinetics-400, in percent, that a publisher of weights states
-  for them, by its own protocol; extra data for pretraining counts. Nothing was measured here.
+  for them, by its own protocol and possibly with more data for pretraining. We measured none of it.
 - **printed** are the numbers of the papers, not ours, in millions of parameters / billions of
-  operations: the PhD thesis "Modelling across time", Random Mean Scaling (RMS) and Class Feature
-  Pyramids (CFP).
+  operations: the PhD thesis "Efficient Modelling Across Time of Human Actions and Interactions",
+  Random Mean Scaling (RMS) and Class Feature Pyramids (CFP).
 
 `vidjax options r3d_18` lists the options of a network with their defaults, meanings and allowed
 values, including those of the methods. `vidjax.options("r3d_18")` returns them as data. Networks of
 other packages are listed and used in the same way (`CONTRIBUTING.md`).
 
-`vidjax convert --inflate=mean` makes video weights from image ResNets (torchvision's and those for
-CIFAR), for `r3d_*`, `wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50` and
-`tam_ibm_50` (`vidjax/convert/inflation.py`).
+`vidjax convert --inflate=mean` turns image ResNets (torchvision's and those for CIFAR) into weights
+for `r3d_*`, `wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50` and `tam_ibm_50`
+(`vidjax/convert/inflation.py`).
 
 Written by `vidjax zoo > docs/models.md`.
 """
@@ -87,14 +87,14 @@ CHOOSING = """
 ## Where MTNets choose frames
 
 MTConvs keep the half of the frames that are least similar to their neighbours (thesis, 5.3.1). The
-first and the last frame have only one neighbour and are no candidates. So 4 frames have 2
-candidates for 2 places, and 2 frames are both kept: in these cases the clip decides nothing.
+first and the last frame have only one neighbour, so they are not candidates. Of 4 frames, 2 are
+candidates for 2 places; and 2 frames are both kept. In these cases the clip decides nothing.
 
 The thesis does not say where time is halved. Its backbone, X3D, keeps time. But only networks that
 halve time before stage 1 and in stages 2 to 4 have the operations of tables 5.1 and 5.6, and the
 released code halves time there too. So the networks with these names do the same. With
-`keep_time=True` time is not halved and every selection has a choice, as in figure 5.4, for 5 to 6
-times the operations. `edge="single"` makes the outer frames candidates.
+`keep_time=True`, time is not halved. Then every selection has a choice, as in figure 5.4, for 5 to
+6 times the operations. `edge="single"` makes the outer frames candidates.
 `vidjax.evaluation.count_frame_choices` counts the selections of any network. The shorter clips of a
 multigrid leave fewer choices.
 

@@ -1,4 +1,4 @@
-"""Rows of the works' tables that are of one plain network, with our counts beside them."""
+"""Rows of the papers' tables about a network without methods, with our counts beside them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from ..reproduce.paper_row import PaperRow
 from ..reproduce.table import ALL, Table, find_tables
 from ..runs.markdown import row
 
-_HEAD = """In the works' tables, with our counts beside their numbers (1e9 operations, millions of
-parameters; `*` where they differ by more than 2 %). No row was trained at this scale here
-([small versions](../results.md)):
+_HEAD = """\
+These rows of the works' tables are about this network. Our counts are beside their numbers,
+in 1e9 operations and millions of parameters; `*` marks a difference of more than 2 %. We trained
+no row at this scale ([small versions](../results.md)).
 
 | table | row | top-1 % | top-5 % | operations x views | our MAC | parameters | ours |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"""

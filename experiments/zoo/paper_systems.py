@@ -1,6 +1,6 @@
-"""The systems in the tables of the four papers, and what builds and trains each of them here.
+"""The systems in the tables of the four papers, with the network and configuration for each.
 
-`zoo.OTHERS` has the rows that the papers took from elsewhere, only to compare with.
+`networks_page.OTHERS` has the rows that the papers took from elsewhere only for comparison.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from vidjax.convert.loading import convert
 
 
 def difference(shared, reference):
-    """Largest difference of the logits, in standard deviations of the reference's.
+    """Returns the largest difference of the logits, in standard deviations of the reference's.
 
     The weights and the clip are made anew by the rule that the reference was made by; their
     checksums tell a wrong generator from a wrong network.
@@ -49,11 +49,12 @@ def main():
         sys.exit(f"no references in {shared / 'golden/zoo'}; name their folder with VIDJAX_SHARED")
     print("# Parity with PyTorch\n")
     print(
-        "Largest difference between our logits in float32 at the highest matmul precision and\n"
-        "those of the published PyTorch code in float64, in standard deviations of the latter,\n"
-        "for the same weights and clips of 4 to 24 frames at 32 to 64 pixels. The tests allow\n"
-        "1e-4. In the references' names, mm- is MMAction2 and srtg- the thesis' own code; others\n"
-        "end in their project where it matters.\n"
+        "The table has the largest difference between our logits and those of the published\n"
+        "PyTorch code, in standard deviations of the latter. Ours are in float32 at the highest\n"
+        "matmul precision, and PyTorch's are in float64, with the same weights and clips of 4\n"
+        "to 24 frames at 32 to 64 pixels. The tests allow 1e-4. In the references' names, mm-\n"
+        "is MMAction2 and srtg- is the thesis' own code; others end in their project where it\n"
+        "matters.\n"
     )
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax", "numpy"))
     print(f"Made by `python -m tests.convert.parity > docs/parity.md` on {date.today()},")

@@ -33,7 +33,7 @@ def zeros(shared, reference, without="\0"):
 )
 def test_a_tsn_is_no_tsm_although_its_tensors_fit(reference, without, shared):
     state = zeros(shared, reference, without)
-    with pytest.raises(ValueError, match="no file of tsm_50, but of a TSN.*Load it as tsn_50"):
+    with pytest.raises(ValueError, match="not a file of tsm_50, but of a TSN.*Load it as tsn_50"):
         convert("tsm_50", state)
     found = convert("tsn_50", state)
     assert (found.report.missing, found.report.unused) == ((), ())
@@ -41,7 +41,7 @@ def test_a_tsn_is_no_tsm_although_its_tensors_fit(reference, without, shared):
 
 @pytest.mark.parametrize("reference", ["mm-tsm-50", "tsm-50"])
 def test_a_tsm_is_no_tsn_although_its_tensors_fit(reference, shared):
-    with pytest.raises(ValueError, match="no file of tsn_50, but of a TSM.*Load it as tsm_50"):
+    with pytest.raises(ValueError, match="not a file of tsn_50, but of a TSM.*Load it as tsm_50"):
         convert("tsn_50", zeros(shared, reference))
 
 

@@ -13,7 +13,7 @@ from vidjax.data.builders.prepared_videos import PreparationError
 from vidjax.data.class_matching import Relabelled
 from vidjax.data.dataset_errors import DamagedError
 from vidjax.data.manifest import ManifestError, read_manifest
-from vidjax.data.multi_label_text import apart, joined
+from vidjax.data.multi_label_text import join_labels, split_labels
 from vidjax.data.pipeline import Augmentation, ClipShape, batch_shapes, prefetch, train_batches
 from vidjax.data.preparation_report import read_report
 from vidjax.data.prepared import PreparedSplit
@@ -81,9 +81,9 @@ def files(tmp_path):
 
 
 def test_a_text_of_labels_is_one_whatever_their_order():
-    assert joined(["walk", "carry", "walk"]) == "carry;walk"
-    assert apart(joined(["walk", "carry"])) == ("carry", "walk")
-    assert (joined([]), apart("(none)"), apart("")) == ("(none)", (), ())
+    assert join_labels(["walk", "carry", "walk"]) == "carry;walk"
+    assert split_labels(join_labels(["walk", "carry"])) == ("carry", "walk")
+    assert (join_labels([]), split_labels("(none)"), split_labels("")) == ("(none)", (), ())
 
 
 def test_a_table_names_the_labels_of_each_video(files):

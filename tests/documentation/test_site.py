@@ -33,7 +33,7 @@ def test_the_reference_has_everything(reference):
         assert f"| `{setting.path}` |" in text["settings"]
     for name in commands():
         assert f"\n## vidjax {name}" in text["commands"]
-    assert "| `--workdir` |" in text["commands"]
+    assert "| `--workdir=RUN` |" in text["commands"]
 
 
 def test_the_site_is_built_with_warnings_as_errors(reference, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 import vidjax
 from experiments.benchmark.accelerator_jobs import NETWORKS, PARTS, jobs
-from experiments.benchmark.flops_and_bytes import count_demand
+from experiments.benchmark.flops_and_bytes import count_flops_and_bytes
 from experiments.benchmark.timing import half_spread, time_in_turns
 from tests.commands import refusal, run_command
 from vidjax.evaluation.cost import count_cost
@@ -106,7 +106,7 @@ class _Only(nn.Module):
 
 def test_demand_counts_each_array_of_a_product_once():
     conv = Conv(5, (3, 3, 3), dtype=jnp.bfloat16)
-    demand = count_demand(_Only(conv), (2, 4, 8, 8, 3))
+    demand = count_flops_and_bytes(_Only(conv), (2, 4, 8, 8, 3))
     pixels = 2 * 4 * 8 * 8
     assert demand.macs == pixels * 27 * 3 * 5
     assert demand.traffic == 2 * (pixels * 3 + 27 * 3 * 5 + pixels * 5)

@@ -7,7 +7,7 @@ import pytest
 
 import vidjax
 from experiments.benchmark import decoders
-from experiments.benchmark.flops_and_bytes import count_demand
+from experiments.benchmark.flops_and_bytes import count_flops_and_bytes
 from experiments.benchmark.generated_videos import FPS, generated
 from experiments.benchmark.growth_line import Line, slope
 from experiments.benchmark.roofline import CHIPS, Product, products
@@ -94,7 +94,7 @@ def test_a_product_takes_the_longer_of_computing_and_moving():
 def test_products_are_those_whose_demand_is_counted():
     model, shape = vidjax.create_model("ir_csn_50", width=8), (2, 4, 32, 32, 3)
     found = products(model, shape)
-    demand = count_demand(model, shape)
+    demand = count_flops_and_bytes(model, shape)
     assert sum(each.macs for each in found) == demand.macs
     assert sum(each.traffic for each in found) == demand.traffic
     # A channel-separated network: one such convolution a block.

@@ -72,5 +72,5 @@ def test_a_device_is_read_by_its_streams_and_an_operation_without_what_is_inside
 
 
 def test_a_folder_without_a_trace_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no \*\.xplane\.pb"):
+    with pytest.raises(ValueError, match=r"no trace \(\*\.xplane\.pb\)"):
         operation_times(tmp_path)

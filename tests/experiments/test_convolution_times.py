@@ -44,7 +44,7 @@ def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path,
             convolution_times.worth_timing(each.name, each.problem)
         )
         assert all(float(ms) >= float(row["ms"]) for ms in others.values())
-    with pytest.raises(ValueError, match=r"table.csv is there already"):
+    with pytest.raises(ValueError, match=r"table.csv exists already"):
         convolution_times.measure(*given)
 
 
@@ -53,9 +53,7 @@ def test_a_table_that_is_there_is_left_alone(tmp_path):
     path.write_text("mine")
     done = run_command("experiments.benchmark", "kernels", f"--measure={path}")
     assert done.returncode == 2
-    assert done.stderr == (
-        f"error: {path} is there already; nothing is overwritten. Give another name.\n"
-    )
+    assert done.stderr == f"error: {path} exists already; name another file\n"
     assert path.read_text() == "mine"
 
 
@@ -78,7 +76,7 @@ def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
     assert not path.exists()
     # Killed while it wrote: the second row has no end.
     part.write_text(part.read_text()[:-9])
-    with pytest.raises(ValueError, match=r"table.csv.part was left by another command"):
+    with pytest.raises(ValueError, match=r"table.csv.part belongs to another command"):
         convolution_times.measure(*given, "another command")
     rows = convolution_times.measure(*given, "the command")
     assert timed[3:] == ["input_gradient", "kernel_gradient", "forward"]
@@ -89,9 +87,9 @@ def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--measure=none/table.csv"], "none/table.csv: there is no folder none"),
-        (["--measure=table.csv", "--only=point"], "--only is of the cases that are compared"),
-        (["--only=zzz"], "--only=zzz is in no case's name: 3x3x3, 64 channels; "),
+        (["--measure=none/table.csv"], "none/table.csv: the folder none does not exist"),
+        (["--measure=table.csv", "--only=point"], "--only selects cases to compare"),
+        (["--only=zzz"], "--only=zzz is not part of the name of a case: 3x3x3, 64 channels; "),
         (["--measure=table.csv", "--clip=4,32"], "--clip=4,32: must be FRAMES,HEIGHT,WIDTH"),
         (["--batch=0"], "--batch=0"),
     ],
@@ -104,11 +102,11 @@ def test_a_check_compares_the_choice_with_the_best(monkeypatch, capsys):
     row = {
         "backend": "cpu", "pass": "forward", "clip": "1x2x8x8x4", "kernel": "1x3x3",
         "strides": "1x1x1", "pads": "0+0x1+1x1+1", "outputs": "8", "groups": "1",
-        "algorithm": "taps", "ms": "2", "others": "patches:3 winograd:4",
+        "algorithm": "taps", "ms": "2", "others": "im2col:3 winograd:4",
     }  # fmt: skip
-    monkeypatch.setattr(choice_check, "choose", lambda name, problem, backend: "patches")
-    assert choice_check.slowdown(row) == ("patches", 1.5)
-    choice_check.print_check([row, {**row, "algorithm": "patches", "ms": "1", "others": ""}])
+    monkeypatch.setattr(choice_check, "choose", lambda name, problem, backend: "im2col")
+    assert choice_check.slowdown(row) == ("im2col", 1.5)
+    choice_check.print_check([row, {**row, "algorithm": "im2col", "ms": "1", "others": ""}])
     out = capsys.readouterr().out
     assert "1 of 2 choices take at most 1.1 times as long as the best" in out
     assert "1.50" in out

@@ -67,7 +67,7 @@ def test_scale_prints_what_is_sent_and_what_follows():
     [
         (["--clip=4,64"], "--clip=4,64: must be FRAMES,HEIGHT,WIDTH"),
         (["--clip=4,64,32"], "--clip=4,64,32: training cuts out squares"),
-        (["--fsdp=3"], "--fsdp=3 of 8 devices"),
+        (["--fsdp=3"], "--fsdp=3 does not fit 8 devices"),
     ],
 )
 def test_scale_refuses_in_one_line(flags, said):

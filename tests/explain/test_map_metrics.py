@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from vidjax.explain.baseline_maps import BASELINES, centre_map, movement_map, random_map
-from vidjax.explain.map_metrics import area_under, curves, energy, pointing, steps_of
+from vidjax.explain.map_metrics import area_under, blanking_steps, curves, energy, pointing
 
 RNG = np.random.default_rng(0)
 VOLUME = RNG.permutation(24).reshape(2, 3, 4).astype(np.float32)
@@ -33,14 +33,14 @@ def test_energy_is_the_share_of_the_sum():
 
 
 def test_steps_go_from_nothing_to_everything_the_largest_first():
-    steps = steps_of(VOLUME, 6)
+    steps = blanking_steps(VOLUME, 6)
     assert [int(step.sum()) for step in steps] == [0, 4, 8, 12, 16, 20, 24]
     for count, step in zip(range(0, 25, 4), steps, strict=True):
         assert np.array_equal(step, 24 - count <= VOLUME)
 
 
 def test_equal_places_are_blanked_all_over_the_clip():
-    steps = steps_of(np.zeros((10, 10, 10)), 2)
+    steps = blanking_steps(np.zeros((10, 10, 10)), 2)
     assert [int(step.sum()) for step in steps] == [0, 500, 1000]
     # By the order of the array it would be the first five frames.
     assert steps[1].sum((1, 2)).min() > 30

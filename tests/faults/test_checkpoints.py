@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidjax.array_paths import PlaceError
+from vidjax.array_paths import ArrayPathError
 from vidjax.convert import converted_folder
 from vidjax.run import checksums
 from vidjax.run.checkpoint import CheckpointError, Checkpoints
@@ -161,7 +161,7 @@ def test_paths_that_libraries_misread_are_refused_before_anything_is_written(
 ):
     place = tmp_path / name
     for keep in (Checkpoints, lambda place: loop.train(tiny_config, place), converted):
-        with pytest.raises(PlaceError, match="choose another folder") as error:
+        with pytest.raises(ArrayPathError, match="choose another folder") as error:
             keep(place)
         assert str(tmp_path) in str(error.value)
         assert list(tmp_path.iterdir()) == []
@@ -191,7 +191,7 @@ def test_a_run_moved_under_a_bracket_can_still_be_read(directory, tmp_path):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_checkpoint_without_an_index_never_counts(tmp_path, monkeypatch):
     """What Orbax answered with success is read back; here its writer leaves out the index."""
-    monkeypatch.setattr("vidjax.run.checkpoint.check_place", lambda *_, **__: None)
+    monkeypatch.setattr("vidjax.run.checkpoint.check_array_path", lambda *_, **__: None)
     place = tmp_path / "p[1]" / "checkpoints"
     checkpoints = Checkpoints(place)
     checkpoints.save(10, state(10), {})

@@ -62,7 +62,7 @@ def read_run(folder):
 
 def read_kept(folder):
     with refusing(ValueError):
-        assert all(config.train.duration for config in workdir.earlier(folder))
+        assert all(config.train.duration for config in workdir.earlier_configs(folder))
         assert len(run_id(folder)) <= 64
         Metrics(folder, 5).write(6, "train", {"loss": 0.5})
 

@@ -22,7 +22,7 @@ from vidjax.convert.loading import convert
 from vidjax.run import checksums
 from vidjax.run.checkpoint import CheckpointError
 from vidjax.trained.open_weights import open_weights
-from vidjax.zstd_frames import unfolded
+from vidjax.zstd_frames import decompressed_bound
 
 OPTIONS = {"width": 4, "depths": (1, 1, 1, 1)}
 BUDGET = 64 * MIB
@@ -235,13 +235,13 @@ def test_an_index_that_unfolds_to_gigabytes_is_refused(place, case, magic):
 
 
 def test_the_bound_of_a_frame_is_what_it_becomes():
-    assert unfolded(bomb(1), 0, 10) == 2**17
-    assert unfolded(bomb(1000), 0, 4006) == 1000 * 2**17
+    assert decompressed_bound(bomb(1), 0, 10) == 2**17
+    assert decompressed_bound(bomb(1000), 0, 4006) == 1000 * 2**17
     # Raw blocks are as long as they are; the whole of 5 bytes is the window.
     raw = b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello"
-    assert unfolded(b"xx" + raw, 2, 2 + len(raw)) == 5
-    assert unfolded(b"no frame at all", 0, 15) == 0
-    assert unfolded(raw[:5], 0, 5) == 0
+    assert decompressed_bound(b"xx" + raw, 2, 2 + len(raw)) == 5
+    assert decompressed_bound(b"no frame at all", 0, 15) == 0
+    assert decompressed_bound(raw[:5], 0, 5) == 0
 
 
 # What Orbax says of the tree.

@@ -58,12 +58,12 @@ PROGRAM = textwrap.dedent(
                     function = functools.partial(getattr(ALGORITHMS[algorithm], name), problem)
                     report(f"{algorithm}, {name}, {case}", function, *given[name])
     rows = np.float32(rng.normal(size=(32, 5)))
-    for written_out in (8, 1):
-        in_parts._WRITTEN_OUT = written_out
+    for unrolled in (8, 1):
+        in_parts._UNROLLED = unrolled
         mapped = lambda x: in_parts.mapped(lambda part: part * 2, x, 4)
         summed = lambda x: in_parts.summed(lambda part: part.sum(0), (x,), 4)
-        report(f"mapped, {written_out}", mapped, (rows,), (spread,))
-        report(f"summed, {written_out}", summed, (rows,), (spread,))
+        report(f"mapped, {unrolled}", mapped, (rows,), (spread,))
+        report(f"summed, {unrolled}", summed, (rows,), (spread,))
     """
 )
 
@@ -89,4 +89,4 @@ def test_devices_exchange_sums_of_gradients_alone(reports):
 
 def test_most_algorithms_are_tried(reports):
     tried = {re.split(", ", each["name"])[0] for each in reports}
-    assert {"winograd", "patches", "taps", "frame_by_frame", "shifted", "overlap"} <= tried
+    assert {"winograd", "im2col", "taps", "frame_by_frame", "shifted", "col2im"} <= tried

@@ -81,11 +81,11 @@ def test_algorithms_in_parts_are_the_whole(case, monkeypatch):
     whole = {
         (f, n): computed(f, n, problem, arrays) for n in PASSES for f in candidates(n, problem)
     }
-    for algorithm in ("winograd", "patches", "taps", "frame_by_frame"):
+    for algorithm in ("winograd", "im2col", "taps", "frame_by_frame"):
         monkeypatch.setattr(f"vidjax.layers.convolution.{algorithm}._ELEMENTS", 1)
     monkeypatch.setattr("vidjax.layers.convolution.taps._LONG_PATCH", 0)
-    for written_out in (8, 1):
-        monkeypatch.setattr(in_parts, "_WRITTEN_OUT", written_out)
+    for unrolled in (8, 1):
+        monkeypatch.setattr(in_parts, "_UNROLLED", unrolled)
         for (algorithm, name), expected in whole.items():
             result = computed(algorithm, name, problem, arrays)
             np.testing.assert_allclose(result, expected, atol=2e-4, err_msg=algorithm)
@@ -176,19 +176,19 @@ def row(algorithm, clip="4x8x16x16x64", kernel="3x3x3", backend="cpu", name="for
 
 
 def test_the_most_similar_measured_convolution_says_the_algorithm(table):
-    table(row("taps"), row("patches", clip="4x2x4x4x512", outputs=512))
+    table(row("taps"), row("im2col", clip="4x2x4x4x512", outputs=512))
     near, far = (
         problem_of((2, 8, 16, 16, 32), (3, 3, 3, 32, 64)),
         problem_of((2, 2, 4, 4, 256), (3, 3, 3, 256, 512)),
     )
     assert choice.choose("forward", near, "cpu") == "taps"
-    assert choice.choose("forward", far, "cpu") == "patches"
+    assert choice.choose("forward", far, "cpu") == "im2col"
 
 
 def test_another_kind_extent_or_stride_says_nothing(table):
     table(row("taps"), row("taps", kernel="1x3x3"))
     strided = problem_of((4, 8, 16, 16, 64), (3, 3, 3, 64, 64), (2, 2, 2))
-    assert choice.choose("forward", strided, "cpu") == "patches"
+    assert choice.choose("forward", strided, "cpu") == "im2col"
     time = problem_of((4, 8, 16, 16, 64), (3, 1, 1, 64, 64))
     assert choice.choose("forward", time, "cpu") == "winograd"
     assert choice.choose("kernel_gradient", time, "cpu") == "winograd"
@@ -197,7 +197,7 @@ def test_another_kind_extent_or_stride_says_nothing(table):
 def test_an_algorithm_that_does_not_fit_is_not_taken(table):
     table(row("winograd", kernel="1x3x3"))
     wide = problem_of((4, 8, 16, 16, 64), (1, 5, 5, 64, 64))
-    assert choice.choose("forward", wide, "cpu") == "patches"
+    assert choice.choose("forward", wide, "cpu") == "im2col"
 
 
 def test_the_next_fastest_takes_the_place_of_one_that_is_absent(table, monkeypatch):
@@ -208,11 +208,33 @@ def test_the_next_fastest_takes_the_place_of_one_that_is_absent(table, monkeypat
     assert choice.choose("forward", problem, "cpu") == "onednn"
 
 
+def test_narrow_convolutions_are_onednns_unless_a_table_is_named(table, monkeypatch):
+    def chosen(*problem, **options):
+        return choice.choose("forward", problem_of(*problem, **options), "cpu")
+
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    monkeypatch.setattr(f"{ONEDNN}.available", lambda *_: True)
+    strided = ((8, 8, 16, 16, 16), (3, 3, 3, 16, 32), (2, 2, 2))
+    assert chosen(*strided) == "onednn"
+    # The table's winners for one tap, for groups and for wide convolutions stay.
+    assert chosen((8, 8, 16, 16, 16), (1, 1, 1, 16, 32), (2, 2, 2)) == "pointwise"
+    assert chosen((4, 2, 8, 8, 256), (1, 3, 3, 256, 576)) == "winograd"
+    table(row("taps"))
+    assert chosen((8, 8, 16, 16, 16), (3, 3, 3, 16, 16)) == "taps"
+
+
 def test_a_table_that_calls_an_algorithm_a_form_is_read(table):
     table(row("taps"))
     path = Path(os.environ[choice.VARIABLE])
     path.write_text(path.read_text().replace(",algorithm,", ",form,"))
     assert choice.read_table(path)["cpu"][0].algorithms == ("taps",)
+
+
+def test_a_table_with_the_old_names_of_algorithms_is_read(table):
+    table(row("patches") + "overlap:2.0 blocks:3.0 taps:4.0")
+    path = Path(os.environ[choice.VARIABLE])
+    names = ("im2col", "col2im", "space_to_depth", "taps")
+    assert choice.read_table(path)["cpu"][0].algorithms == names
 
 
 def test_a_backend_without_measurements_has_xlas_own(table):
@@ -254,7 +276,7 @@ def test_a_row_is_read_as_it_was_written(table):
     [
         (row("fastest"), "row 1: algorithm 'fastest': one of xla, "),
         (row("taps", clip="4x8xfew"), "row 1: invalid literal"),
-        ("cpu,forward,1x4x32x3", "row 1: no kernel, strides, .*take the row out"),
+        ("cpu,forward,1x4x32x3", "row 1: no kernel, strides, .*delete the row"),
     ],
 )
 def test_a_broken_table_is_named(table, line, message):
@@ -271,7 +293,7 @@ def test_a_table_without_a_column_is_named(tmp_path):
 
 def test_a_binary_file_is_no_table(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"\x89PNG\xff")
-    with pytest.raises(ValueError, match=r"t.csv: not a table but a binary file"):
+    with pytest.raises(ValueError, match=r"t.csv is a binary file, not a table"):
         choice.read_table(tmp_path / "t.csv")
 
 
@@ -279,11 +301,11 @@ def test_the_programs_algorithms_are_those_of_the_table(table):
     problem = problem_of((1, 2, 4, 4, 8), (1, 3, 3, 8, 8))
     x, kernel = arrays_of(problem)["forward"]
     counts = {}
-    for algorithm in ("patches", "winograd", "xla"):
+    for algorithm in ("im2col", "winograd", "xla"):
         table(row(algorithm, clip="1x2x4x4x8", kernel="1x3x3", outputs=8))
         program = str(jax.make_jaxpr(partial(convolve, problem, backend="cpu"))(x, kernel))
         counts[algorithm] = (program.count(" dot_general["), program.count("conv_general_dilated["))
-    assert counts == {"patches": (1, 0), "winograd": (16, 0), "xla": (0, 1)}
+    assert counts == {"im2col": (1, 0), "winograd": (16, 0), "xla": (0, 1)}
 
 
 def test_bfloat16_is_rounded_once():

@@ -178,7 +178,7 @@ def test_it_is_for_channel_wise_kernels_on_accelerators(monkeypatch):
 
 def test_rows_that_no_fast_memory_holds_are_named():
     x, kernel = jax.ShapeDtypeStruct((1, 9, 9, 4096, 512), jnp.float32), (3, 3, 3, 1, 512)
-    with pytest.raises(ValueError, match="does not fit in a TPU's fast memory"):
+    with pytest.raises(ValueError, match="does not fit into a TPU's VMEM"):
         jax.eval_shape(
             lambda x: channelwise_mosaic.forward(x, jnp.zeros(kernel), (1, 1, 1), ((1, 1),) * 3), x
         )

@@ -115,6 +115,4 @@ def test_a_mistake_that_process_0_alone_finds_ends_all_with_2(tmp_path):
     with job([], [], workdir=workdir, changes=SHORT) as processes:
         assert ends(processes) == [2, 2], said
     assert "is not empty and holds no config.json" in lines(processes[0])[0]
-    assert (
-        "process 0 could not do its part: looking at the work directory" in lines(processes[1])[0]
-    )
+    assert "process 0 could not do its part: checking the work directory" in lines(processes[1])[0]

@@ -11,7 +11,7 @@ from tests.run.jobs import TRAIN, ends, job, lines, run, said, settings
 from tests.training.test_resume import arrays
 from tests.videos import numbered_frames, write_video
 from vidjax.run.setting_groups import MeshConfig
-from vidjax.run.sharding import at_hand, make_mesh
+from vidjax.run.sharding import fitting_mesh, make_mesh
 
 # Wide enough for parameters that are split.
 EIGHT = {
@@ -76,11 +76,11 @@ def longer(eight, tmp_path_factory):
 )
 def test_the_mesh_at_hand_is_the_one_most_like_it(mesh, devices, used, monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: devices)
-    assert at_hand(MeshConfig(*mesh)) == MeshConfig(*used)
+    assert fitting_mesh(MeshConfig(*mesh)) == MeshConfig(*used)
 
 
 def test_the_mesh_at_hand_can_be_made_here():
-    assert make_mesh(at_hand(MeshConfig(1, 8))).size == jax.device_count()
+    assert make_mesh(fitting_mesh(MeshConfig(1, 8))).size == jax.device_count()
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from configs import synthetic
 from tests.training.test_resume import arrays
 from vidjax.progress import ProgressLine
 from vidjax.run.config import ConfigError, from_mapping
-from vidjax.run.workdir import earlier, read_config
+from vidjax.run.workdir import earlier_configs, read_config
 from vidjax.training import changed_duration, loop, meter
 from vidjax.training.loop import train
 from vidjax.training.metric_writer import read_metrics
@@ -127,8 +127,8 @@ def test_what_the_run_was_stays_beside_what_it_is(finished, lengthened):
     assert read_config(lengthened)["train"]["duration"] == "20 steps"
     kept = lengthened / "config-until-step10.json"
     assert kept.read_text() == (finished / "config.json").read_text()
-    assert earlier(lengthened) == [config()]
-    assert earlier(finished) == []
+    assert earlier_configs(lengthened) == [config()]
+    assert earlier_configs(finished) == []
 
 
 def test_a_killed_longer_run_ends_in_the_same_arrays_and_lines(

@@ -96,9 +96,9 @@ def test_batches_fit_groups_of_batch_normalisation_and_parts():
     assert {shape.batch % 6 for shape in table.shapes} == {0}
     for shape in table.shapes:
         # A group that does not divide a part of the batch would be refused here.
-        assert multigrid.shaped(network, shape).config.train.batch_size == shape.batch
+        assert multigrid.with_shape(network, shape).config.train.batch_size == shape.batch
 
 
 def test_a_network_of_the_base_shape_is_the_network_itself():
     network = Network.of(from_mapping(config()), ("a", "b", "c"))
-    assert multigrid.shaped(network, GridShape(2, 4, 16)) is network
+    assert multigrid.with_shape(network, GridShape(2, 4, 16)) is network

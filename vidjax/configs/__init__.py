@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from vidjax import plugins
-from vidjax.source_checkout import beside
+from vidjax.source_checkout import checkout_folder
 from vidjax.storage.paths import is_url
 from vidjax.terminal import complain
 from vidjax.untrusted_names import nearest
@@ -24,7 +24,7 @@ from vidjax.untrusted_names import nearest
 if typing.TYPE_CHECKING:
     from ml_collections import ConfigDict
 
-__path__ += beside(Path(__file__).parent)
+__path__ += checkout_folder(Path(__file__).parent)
 # Names that configurations had before.
 _RENAMED = {"tune": "finetune"}
 
@@ -34,7 +34,7 @@ def names() -> list[str]:
 
     Configurations of other packages that cannot be read are left out with a warning.
 
-    Example:
+    Examples:
       >>> "demo" in names()
       True
     """
@@ -47,7 +47,7 @@ def parted(text: str) -> tuple[str, str]:
     Raises:
       ValueError: the name is a URL.
 
-    Example:
+    Examples:
       >>> parted("folder:model=r3d_50,smoke=true")
       ('folder', 'model=r3d_50,smoke=true')
     """
@@ -90,7 +90,7 @@ def load(name: str) -> Callable[[str | None], ConfigDict]:
     Raises:
       ValueError: there is no such configuration, or the file has no such function.
 
-    Example:
+    Examples:
       >>> load("folder")("model=r3d_50").model.name
       'r3d_50'
     """
@@ -122,7 +122,7 @@ def _source(name: str) -> str:
     try:
         return _file(name).read_text("utf-8")
     except (OSError, ValueError) as error:
-        plugins.tell(f"configuration {name!r} is left out: {error}")
+        plugins.warn_once(f"configuration {name!r} is left out: {error}")
         return ""
 
 

@@ -13,7 +13,7 @@ import msgspec
 import orbax.checkpoint as ocp
 
 from vidjax import records
-from vidjax.array_paths import check_place
+from vidjax.array_paths import check_array_path
 from vidjax.array_validation import ArrayFilesError, check_arrays
 from vidjax.convert.loading import Converted, shapes
 from vidjax.models.model_list import model_card
@@ -53,11 +53,11 @@ class Weights:
 
     Attributes:
       directory: the folder.
-      name: of the network, as in `list_models()`.
+      name: name of the network, as in `list_models()`.
       options: for `create_model`, besides the number of classes.
       num_classes: classes of the classifier.
-      mean: of red, green and blue in [0, 1], as in training.
-      std: of red, green and blue in [0, 1].
+      mean: mean of red, green and blue in [0, 1], as in training.
+      std: standard deviation of red, green and blue in [0, 1].
       clip: frames, height and width of the clips it was trained on.
       frame_stride: distance between neighbouring frames of a clip, in frames of the video.
       source: origin of the weights.
@@ -123,7 +123,7 @@ def write(
 
     Args:
       converted: the converted checkpoint.
-      name: of the network.
+      name: name of the network.
       directory: a folder that does not exist yet, or is empty.
       source: origin of the weights, kept in `model.json`.
       classes: names of the classes, in the order of the logits; None if unknown.
@@ -136,7 +136,7 @@ def write(
         raise ValueError(_uneven(len(classes), converted.num_classes))
     # For an object store the files are written here and then copied.
     if not is_url(directory):
-        check_place(directory)
+        check_array_path(directory)
     check_empty(directory)
     facts = {
         "name": name,

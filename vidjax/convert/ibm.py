@@ -34,7 +34,10 @@ def _block(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
 
 
 def _stage(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Rules of a branch of a big-little stage; its strided projection pools before it convolves."""
+    """Returns the rules of a branch of a big-little stage.
+
+    Its strided projection pools before it convolves.
+    """
     first = 1 if torch == "big" else 0
     stage = rf"{BASE}layer(?P<layer>\d)\.{torch}\.(?P<index>\d+)"
     here = f"layer{{layer}}/{ours}"
@@ -72,7 +75,7 @@ LAYOUTS = (
         "IBM action-recognition-pytorch",
         PLAIN,
         {"tam_ibm_50": ({},)},
-        unsaid={
+        unstated_options={
             "tam_ibm_50": UnstatedOption(
                 "temporal_pooling",
                 "time is halved after stages 1 to 3. The published files were trained without "

@@ -52,10 +52,10 @@ from vidjax.convert.loaded import Loaded
 from vidjax.convert.loading import (
     Converted,
     check_allowed,
-    complete,
-    judge,
+    fill_missing,
+    log_report,
+    refuse_misfits,
     shapes_of,
-    tell,
 )
 from vidjax.convert.state_dict import Fit, Grow, fit, ordered
 from vidjax.convert.torch_pickles import CheckpointError, short
@@ -90,7 +90,7 @@ def inflate(
 
     Args:
       image_variables: `{"params": ..., "batch_stats": ...}` of `resnet_50` or `cifar_resnet_110`.
-      name: of the video network, as in `list_models()`.
+      name: name of the video network, as in `list_models()`.
       num_classes: classes of the video network; None keeps the image network's. For another number
         the classifier is newly initialised.
       how: `mean` repeats kernels over time and divides them by the number of frames; `center` makes
@@ -98,7 +98,7 @@ def inflate(
       colours: mean and std of red, green and blue in [0, 1], as in the image network's training.
         None takes those that `load_torch` found, or else ImageNet's.
       allow: as in `load_torch`.
-      **options: of the video network, as in `create_model`.
+      **options: options of the video network, as in `create_model`.
 
     Raises:
       ValueError: the name or an option is unknown, the network is itself an image network, or the
@@ -126,14 +126,14 @@ def inflate_torch(
     """Inflates a PyTorch file of an image ResNet of any depth to a video network's weights.
 
     Args:
-      name: of the video network, as in `list_models()`.
+      name: name of the video network, as in `list_models()`.
       source: a file of torchvision's ResNets, or of the CIFAR ResNets of bearpaw and akamaster; it
         may be given in the forms that `load_torch` takes.
       num_classes: as in `inflate`.
       how: as in `inflate`.
       allow: as in `load_torch`.
       entry: as in `load_torch`.
-      **options: of the video network, as in `create_model`.
+      **options: options of the video network, as in `create_model`.
 
     Raises:
       ValueError: as in `load_torch` and `inflate`.
@@ -198,12 +198,12 @@ def _inflated(
         fitted = fit(image.layout, image.tensors, image.places, shapes, np.asarray, _grow(how))
         trials.append((_over_time(fitted, shapes, how), chosen, model))
     fitted, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
-    judge(name, fitted.report, allow)
+    refuse_misfits(name, fitted.report, allow)
     _check_stem(image, name, model, clip)
-    tell(name, fitted.report)
+    log_report(name, fitted.report)
     # A matrix over time fits one number of frames only.
     frames = clip[0] if any("global1" in path for path in fitted.report.added) else None
-    variables = complete(model, clip, fitted)
+    variables = fill_missing(model, clip, fitted)
     return Converted(variables, chosen, classes, *image.colours, frames, fitted.report)
 
 

@@ -23,8 +23,8 @@ class Normalization(NamedTuple):
     """How the colours of frames were normalised before the network saw them.
 
     Attributes:
-      mean: of red, green and blue in [0, 1]; it is subtracted.
-      std: of red, green and blue in [0, 1]; the difference is divided by it.
+      mean: mean of red, green and blue in [0, 1]; it is subtracted.
+      std: standard deviation of red, green and blue in [0, 1]; the difference is divided by it.
       order: channel order that the file's kernels expect, `RGB` or `BGR`.
     """
 
@@ -59,10 +59,10 @@ def choose_normalization(
     """Chooses the normalisation of a file, and warns if published files differ and nobody chose.
 
     Args:
-      name: of the network, for the warning.
+      name: name of the network, for the warning.
       layout: the project whose key names the file has, for the warning.
       known: normalisations of all published files of this kind, the preferred one first.
-      given: what the user states.
+      given: normalisation that the user states.
     """
     alike = [colours for colours in known if given.order in (None, colours.order)] or known
 

@@ -27,7 +27,7 @@ class KeyMarker(NamedTuple):
     Attributes:
       part: regular expression that is searched in all keys.
       there: whether a file of this network contains it.
-      otherwise: what the file is if not, and what to do then, as the end of an error message.
+      otherwise: end of the error message if it does not: what the file is instead, and what to do.
     """
 
     part: str
@@ -39,8 +39,8 @@ class UnstatedOption(NamedTuple):
     """An option that changes what a network computes but leaves no trace in a file.
 
     Attributes:
-      option: its name.
-      why: the value that is used unless the user sets it, and the value of published files.
+      option: name of the option.
+      why: text with the value that is used unless the user sets it, and that of published files.
     """
 
     option: str
@@ -52,7 +52,7 @@ class Seen(NamedTuple):
 
     Attributes:
       networks: pattern of our network names.
-      options: that the file's variant of the network must have.
+      options: options that the file's variant of the network must have.
       colours: normalisations of the published files, the most frequent first.
     """
 
@@ -80,7 +80,7 @@ class Layout:
         network differs from our default.
       colours: rows to try in this order, for networks whose normalisation differs from the card's.
       marks: from patterns of our names to the mark that identifies the network.
-      unsaid: from patterns of our names to an option that the user must set.
+      unstated_options: from patterns of our names to an option that the user must set.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Layout:
     networks: Mapping[str, tuple[Options, ...]]
     colours: tuple[Seen, ...] = ()
     marks: Mapping[str, KeyMarker] = field(default_factory=dict)
-    unsaid: Mapping[str, UnstatedOption] = field(default_factory=dict)
+    unstated_options: Mapping[str, UnstatedOption] = field(default_factory=dict)
 
     def options(self, network: str) -> tuple[Options, ...]:
         """Returns the options to try for a network; empty if the project does not have it."""
@@ -110,11 +110,11 @@ class Layout:
         """
         mark: KeyMarker | None = _lookup(self.marks, network)
         if mark and any(re.search(mark.part, key) for key in keys) != mark.there:
-            raise CheckpointError(f"this is no file of {network}, but {mark.otherwise}")
+            raise CheckpointError(f"this is not a file of {network}, but {mark.otherwise}")
 
-    def untold(self, network: str) -> UnstatedOption | None:
+    def unstated_option(self, network: str) -> UnstatedOption | None:
         """Returns the option of a network that no file states, or None."""
-        found: UnstatedOption | None = _lookup(self.unsaid, network)
+        found: UnstatedOption | None = _lookup(self.unstated_options, network)
         return found
 
     def places(self, keys: Iterable[str]) -> dict[str, Path]:

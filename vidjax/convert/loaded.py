@@ -41,11 +41,11 @@ class Loaded(dict[str, Any]):
     treats it as another tree type than a plain dict: use `variables` to map over both together.
 
     Attributes:
-      name: of the network, as in `list_models()`.
+      name: name of the network, as in `list_models()`.
       options: arguments for `create_model`, besides the name, that build the file's network.
       num_classes: number of logits.
-      mean: of red, green and blue in [0, 1], as in training.
-      std: of red, green and blue in [0, 1].
+      mean: mean of red, green and blue in [0, 1], as in training.
+      std: standard deviation of red, green and blue in [0, 1].
       frames: the only number of frames that the weights fit; None means any.
       report: what happened to each tensor of the file.
     """

@@ -50,8 +50,8 @@ class Converted:
       variables: `{"params": ..., "batch_stats": ...}`, float32.
       options: arguments for `create_model`, besides the name, that build the file's network.
       num_classes: classes of the classifier.
-      mean: of red, green and blue in [0, 1], as in training.
-      std: of red, green and blue in [0, 1].
+      mean: mean of red, green and blue in [0, 1], as in training.
+      std: standard deviation of red, green and blue in [0, 1].
       frames: the only number of frames that the weights fit; None means any.
       report: what happened to each tensor of the file.
     """
@@ -94,13 +94,13 @@ def load_torch(
       allow: differences that are not errors: any of `missing`, `unused`, `nonfinite`.
       entry: name of the state dict to read from a file that holds several, such as
         `state_dict_ema`. None reads the usual one, and a warning names the others.
-      mean: of red, green and blue in [0, 1], as in training. None takes the project's known values,
-        and a warning says if its files differ.
-      std: of red, green and blue in [0, 1]; as `mean`.
+      mean: mean of red, green and blue in [0, 1], as in training. None takes the project's known
+        values, and a warning says if its files differ.
+      std: standard deviation of red, green and blue in [0, 1]; as `mean`.
       channels: channel order that the file's kernels expect, `RGB` or `BGR`. BGR kernels are
         reversed, so that the network takes RGB. None means RGB.
-      **options: of the network, as in `create_model`. A warning names options that no file states,
-        such as `temporal_pooling` of `tam_ibm_50`, unless you pass them.
+      **options: options of the network, as in `create_model`. A warning names options that no file
+        states, such as `temporal_pooling` of `tam_ibm_50`, unless you pass them.
 
     Returns:
       `{"params": ..., "batch_stats": ...}`, float32, with the attributes `model`, `options`,
@@ -111,7 +111,7 @@ def load_torch(
         when loaded, or belongs to no known project; or more than the classifier differs.
       FileNotFoundError: the file does not exist.
 
-    Example:
+    Examples:
       >>> import numpy as np, vidjax
       >>> def norm(name):
       ...     parts = ("weight", "bias", "running_mean", "running_var")
@@ -191,14 +191,14 @@ def _converted(
         raise refused[0]
     fitted, layout, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
     layout.check(name, tensors)
-    judge(name, fitted.report, allow)
-    tell(name, fitted.report)
-    unsaid = layout.untold(name)
-    if unsaid and unsaid.option not in options:
-        logging.warning("no file of %s states %s: %s", layout.name, unsaid.option, unsaid.why)
+    refuse_misfits(name, fitted.report, allow)
+    log_report(name, fitted.report)
+    unstated = layout.unstated_option(name)
+    if unstated and unstated.option not in options:
+        logging.warning("no file of %s states %s: %s", layout.name, unstated.option, unstated.why)
     known = layout.colours_of(name, chosen) or (Normalization(card.mean, card.std),)
     mean, std, order = choose_normalization(name, layout.name, known, colours)
-    variables = complete(model, clip, fitted)
+    variables = fill_missing(model, clip, fitted)
     variables = to_rgb(variables) if order == "BGR" else variables
     return Converted(variables, chosen, classes, mean, std, frames, fitted.report)
 
@@ -284,7 +284,7 @@ def shapes(
     """Returns the shapes of a network's variables by path, without computing anything.
 
     Args:
-      name: of the network.
+      name: name of the network.
       num_classes: classes of the classifier.
       clip: frames, height and width of the input.
       options: as in `create_model`.
@@ -305,7 +305,7 @@ def shapes_of(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, 
     return {tuple(part.key for part in path): leaf.shape for path, leaf in leaves}
 
 
-def judge(name: str, report: Report, allow: Collection[str]) -> None:
+def refuse_misfits(name: str, report: Report, allow: Collection[str]) -> None:
     """Refuses a file that does not fit a network, unless the differences are allowed."""
     wrong = [part for part in ALLOWED if getattr(report, part) and part not in allow]
     if wrong:
@@ -319,7 +319,7 @@ def _in_one_line(report: Report) -> str:
     return "; ".join(line.strip() for line in str(report).splitlines())
 
 
-def tell(name: str, report: Report) -> None:
+def log_report(name: str, report: Report) -> None:
     """Logs the report of a file, and warns about newly initialised parameters."""
     logging.info("%s: %s", name, report)
     if report.reinitialised:
@@ -332,7 +332,7 @@ def tell(name: str, report: Report) -> None:
         logging.warning("not in the file, newly initialised: %s%s", names, more)
 
 
-def complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
+def fill_missing(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
     """Returns the variables, with initial values for those that the file lacks."""
     report = fitted.report
     absent = {*report.missing, *report.reinitialised, *report.added}

@@ -1,7 +1,7 @@
 """Reads pickles of NumPy arrays without running code from them.
 
-It uses the pickle machine of `pickles`, which learns here how NumPy pickles an array: NumPy creates
-an empty array first, and sets its shape, dtype and bytes afterwards.
+It extends the pickle machine of `torch_pickles` by the functions with which NumPy pickles an array:
+NumPy creates an empty array first, and sets its shape, dtype and bytes afterwards.
 """
 
 from __future__ import annotations

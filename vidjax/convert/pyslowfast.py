@@ -127,7 +127,7 @@ LAYOUTS = (
         BLOBS,
         {"i3d_r50": _VARIANT, "i3d_r50_nl5": _VARIANT, "slowonly_*": ({},)},
         (seen("*", COLOURS),),
-        unsaid={"i3d_r50*": _WHOSE},
+        unstated_options={"i3d_r50*": _WHOSE},
     ),
     Layout("Caffe2 SlowFast", BLOBS_TWO, {"slowfast_*": ({},)}),
 )

@@ -33,7 +33,7 @@ def locate(folder: Path, *patterns: str) -> Path:
 
 
 def locate_if_there(folder: Path, *patterns: str) -> Path | None:
-    """Like `locate`, but returns None if nothing matches."""
+    """Does the same as `locate`, but returns None if nothing matches."""
     for pattern in patterns:
         found = sorted(folder.glob(pattern))
         if found:

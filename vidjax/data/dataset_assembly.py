@@ -42,7 +42,7 @@ def save_plan(folder: Path, tasks: Sequence[Task]) -> None:
     Shards of a different plan, left by another version of vidjax, are removed.
 
     Args:
-      folder: of the data set, owned by this process.
+      folder: folder of the data set, owned by this process.
       tasks: the plan.
 
     Raises:
@@ -84,7 +84,7 @@ def write_metadata(folder: Path, info: tfds.core.DatasetInfo, made: Sequence[Mad
     """Writes the metadata of a data set: TFDS's files, the index of videos, and checksums.
 
     Args:
-      folder: of the data set.
+      folder: folder of the data set.
       info: TFDS's description of the data set.
       made: the shards in order.
 

@@ -31,7 +31,7 @@ def damage_errors(folder: Path, where: str = "") -> Iterator[None]:
 
     Args:
       folder: folder of the data set.
-      where: what is being read, for the message.
+      where: file or record that is read, for the message.
 
     Raises:
       DamagedError: in place of a library's error.

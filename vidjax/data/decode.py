@@ -200,7 +200,7 @@ def read_encoded(
     max_frames: int = Limits().frames,
     seconds: float = Limits().seconds,
 ) -> EncodedVideo:
-    """Like `read_video`, but encodes each frame at once, so that long videos need little memory.
+    """Does the same as `read_video`, and encodes each frame at once to save memory.
 
     Args:
       path: file or URL.

@@ -19,7 +19,7 @@ from vidjax.data.decoded_cache import Decoded, DecodedCache
 from vidjax.data.flow_extraction import encoded_field, fields_of
 from vidjax.data.local_video import local_video, shown
 from vidjax.data.manifest import Entry
-from vidjax.data.multi_label_text import apart
+from vidjax.data.multi_label_text import split_labels
 from vidjax.data.optical_flow import Flow, X, Y
 from vidjax.data.transforms import encode_jpeg
 from vidjax.data.video_stream import stream_video
@@ -164,7 +164,7 @@ def example(job: Job, decoded: Decoded) -> tuple[str, dict[str, Any]]:
     label = job.entry.label
     return job.name, {
         **({X: jpegs[::2], Y: jpegs[1::2]} if job.storage.flow else {"frames": jpegs}),
-        **({"labels": list(apart(label))} if job.multi_label else {"label": label}),
+        **({"labels": list(split_labels(label))} if job.multi_label else {"label": label}),
         "video": job.name,
         "group": job.entry.group,
         "fps": np.float32(fps),

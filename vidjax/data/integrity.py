@@ -67,7 +67,7 @@ def open_data_set(folder: Path) -> DataSet:
 
     Raises:
       ValueError: there is no data set, or its format has no random access.
-      ForeignError: the data set needs code of its own.
+      UntrustedDataSetError: the data set needs code of its own.
       DamagedError: a file is missing, truncated or malformed.
     """
     files = MetadataFiles(folder)

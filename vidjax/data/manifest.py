@@ -86,7 +86,7 @@ class Manifest:
     def labels_of(self, entry: Entry) -> tuple[str, ...]:
         """Returns the labels of a video: one, or any number in a multi-label manifest."""
         if self.multi_label:
-            return multi_label_text.apart(entry.label)
+            return multi_label_text.split_labels(entry.label)
         return (entry.label,) if entry.label else ()
 
     def file(self, entry: Entry) -> Path:
@@ -191,13 +191,13 @@ def _normal(entry: Entry, path: Path, multi_label: bool) -> Entry:
     ):
         if why := untrusted_names.flaw(value):
             raise ManifestError(f"{path}: the {name} {few([value])} {why}; rename it")
-    label = multi_label_text.joined(found) if multi_label else found[0]
+    label = multi_label_text.join_labels(found) if multi_label else found[0]
     return replace(entry, label=label, group=group)
 
 
 def _spellings(entry: Entry, multi_label: bool) -> tuple[str, ...]:
     """Returns the labels of an entry as written."""
-    return multi_label_text.written(entry.label) if multi_label else (entry.label,)
+    return multi_label_text.labels_as_written(entry.label) if multi_label else (entry.label,)
 
 
 def _classes(path: Path, entries: Sequence[Entry], multi_label: bool) -> set[str]:
@@ -208,7 +208,7 @@ def _classes(path: Path, entries: Sequence[Entry], multi_label: bool) -> set[str
     """
     found: dict[str, set[str]] = {}
     for entry in entries:
-        own = multi_label_text.apart(entry.label) if multi_label else (entry.label,)
+        own = multi_label_text.split_labels(entry.label) if multi_label else (entry.label,)
         found.setdefault(entry.split, set()).update(own)
     if bare := sorted(split for split, known in found.items() if not known):
         raise ManifestError(

@@ -39,7 +39,7 @@ class Entry:
 
     Attributes:
       path: file, relative to the manifest's root, or absolute, or a URL.
-      label: class name; several labels are joined by `vidjax.data.multi_label_text.joined`.
+      label: class name; several are joined by `vidjax.data.multi_label_text.join_labels`.
       split: `train`, `val` or `test`.
       start: start of the segment in seconds; None is the start of the video.
       end: end of the segment in seconds; None is the end of the video.

@@ -18,7 +18,7 @@ class Listed:
 
     Attributes:
       rows: (path, label, split) of each video; the split is empty if there are no split folders.
-      notes: what was skipped, one sentence each.
+      notes: sentences about skipped files.
     """
 
     rows: tuple[tuple[str, str, str], ...]

@@ -9,7 +9,7 @@ from vidjax.data.labels import normal
 BETWEEN, NONE = ";", "(none)"
 
 
-def joined(labels: Iterable[str]) -> str:
+def join_labels(labels: Iterable[str]) -> str:
     """Joins labels into one text, sorted; `(none)` if there are no labels.
 
     >>> joined(["walk", "carry"])
@@ -18,19 +18,19 @@ def joined(labels: Iterable[str]) -> str:
     return BETWEEN.join(sorted(set(labels))) or NONE
 
 
-def apart(text: str) -> tuple[str, ...]:
-    """Splits a text made by `joined` into labels; an empty text has none."""
+def split_labels(text: str) -> tuple[str, ...]:
+    """Splits a text made by `join_labels` into labels; an empty text has none."""
     return () if text in ("", NONE) else tuple(text.split(BETWEEN))
 
 
-def written(cell: str) -> tuple[str, ...]:
+def labels_as_written(cell: str) -> tuple[str, ...]:
     """Splits a table cell into labels, each as written."""
     return () if cell.strip() == NONE else tuple(part.strip() for part in cell.split(BETWEEN))
 
 
 def flaw(cell: str) -> str:
     """Returns what is ambiguous in a cell, as the end of an error; empty if nothing is."""
-    labels = list(map(normal, written(cell)))
+    labels = list(map(normal, labels_as_written(cell)))
     if "" in labels:
         return f"has an empty label; write {NONE} for a video without labels"
     if NONE in labels:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from vidjax.data import tables
-from vidjax.data.multi_label_text import apart
+from vidjax.data.multi_label_text import split_labels
 from vidjax.data.targets import Label
 from vidjax.records import Name
 from vidjax.storage.writing import writing
@@ -46,7 +46,7 @@ def read_record_index(
     index = {name: number for number, name in enumerate(classes)}
 
     def label_of(text: str) -> Label:
-        return tuple(index[name] for name in apart(text)) if multi_label else index[text]
+        return tuple(index[name] for name in split_labels(text)) if multi_label else index[text]
 
     try:
         rows = tables.read(folder / _FILE, _Row, exact=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidjax.data.multi_label_text import joined
+from vidjax.data.multi_label_text import join_labels
 
 if TYPE_CHECKING:
     from vidjax.data.prepared import VideoSource
@@ -59,7 +59,7 @@ class Targets:
 def label_text(label: Label, classes: Sequence[str]) -> str:
     """Returns the class name of a label, or several class names joined into one text."""
     if isinstance(label, tuple):
-        return joined(classes[place] for place in label)
+        return join_labels(classes[place] for place in label)
     return classes[label]
 
 

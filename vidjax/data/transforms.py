@@ -247,7 +247,7 @@ def decode_jpeg(data: bytes) -> np.ndarray:
 
 
 def decode_grey(data: bytes) -> np.ndarray:
-    """Like `decode_jpeg`, but decodes to a grey image uint8 `[H, W]`."""
+    """Does the same as `decode_jpeg` for a grey image uint8 `[H, W]`."""
     return _decoded(data, cv2.IMREAD_GRAYSCALE)
 
 

@@ -64,7 +64,7 @@ def find_videos(folder: Path) -> Found:
 
 
 def _look_in_bucket(folder: Path) -> Found:
-    """Like `find_videos`, from one listing of a bucket, which has no links."""
+    """Does the same as `find_videos`, from one listing of a bucket, which has no links."""
     found = Found()
     for path, _ in files_below(folder):
         *folders, name = PurePosixPath(path).parts
@@ -122,7 +122,7 @@ def _what(here: str, name: str) -> str:
 
 
 def _what_by_name(name: str) -> str:
-    """Like `_what`, but judges only by the name."""
+    """Does the same as `_what`, but judges only by the name."""
     if name[0] == ".":
         return "hidden file"
     suffix = os.path.splitext(name)[1].lower()

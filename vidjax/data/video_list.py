@@ -83,8 +83,8 @@ def _listed(file: Path) -> list[Entry]:
         name = row.path if is_url(row.path) else PurePosixPath(row.path).as_posix()
         label = labels.normal(row.label)
         if row.labels:
-            label = multi_label_text.joined(
-                map(labels.normal, multi_label_text.written(row.labels))
+            label = multi_label_text.join_labels(
+                map(labels.normal, multi_label_text.labels_as_written(row.labels))
             )
         entries.append(Entry(name, label, row.split, row.start, row.end, row.group))
     return entries

@@ -58,7 +58,7 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     Returns:
       float64 `[K]`; NaN for a class that no video has.
 
-    Example:
+    Examples:
       >>> import numpy as np
       >>> from vidjax.evaluation.average_precision import average_precision
       >>> scores = np.array([[0.9], [0.8], [0.1]])

@@ -59,7 +59,7 @@ def count_cost(model: nn.Module, clip_shape: tuple[int, ...]) -> Cost:
     Raises:
       ValueError: `clip_shape` has another length.
 
-    Example:
+    Examples:
       >>> import vidjax
       >>> cost = vidjax.count_cost(vidjax.create_model("x3d_xs", num_classes=400), (4, 182, 182))
       >>> cost.params, f"{cost.macs / 1e9:.2f}e9"

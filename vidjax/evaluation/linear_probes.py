@@ -66,7 +66,7 @@ def linear_probe(
     Raises:
       ValueError: as `check_parts`, or the folds cannot be made.
 
-    Example:
+    Examples:
       >>> import numpy as np
       >>> from vidjax.evaluation import linear_probe
       >>> features, labels = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])

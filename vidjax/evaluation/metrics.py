@@ -19,7 +19,7 @@ def top_k(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
     Raises:
       ValueError: there are no rows.
 
-    Example:
+    Examples:
       >>> import numpy as np
       >>> from vidjax.evaluation.metrics import top_k
       >>> scores = np.array([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])

@@ -54,7 +54,7 @@ def knn(
     Raises:
       ValueError: as `check_parts`, or a setting is out of range.
 
-    Example:
+    Examples:
       >>> import numpy as np
       >>> from vidjax.evaluation import knn
       >>> features = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from vidjax import records
-from vidjax.data.multi_label_text import joined
+from vidjax.data.multi_label_text import join_labels
 from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
 from vidjax.evaluation.average_precision import average_precision, mean_average_precision
@@ -190,7 +190,7 @@ def _true_classes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
     """Returns the class of each video, or its classes joined in one text."""
     if labels.ndim == 1:
         return [classes[label] for label in labels]
-    return [joined(np.asarray(classes)[row].tolist()) for row in labels.astype(bool)]
+    return [join_labels(np.asarray(classes)[row].tolist()) for row in labels.astype(bool)]
 
 
 def _write_confusions(
@@ -261,7 +261,7 @@ def _rows_of_several(
     videos: Sequence[str], scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 ) -> list[list[Any]]:
     def text(answers: np.ndarray) -> str:
-        return joined(classes[place] for place in np.flatnonzero(answers).tolist())
+        return join_labels(classes[place] for place in np.flatnonzero(answers).tolist())
 
     rows: list[list[Any]] = [["video", "labels", "predicted", *_best_titles(classes)]]
     for video, row, own in zip(videos, scores, labels, strict=True):

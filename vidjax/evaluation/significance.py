@@ -57,7 +57,7 @@ def mcnemar(
     Raises:
       ValueError: the lists have different lengths or are empty.
 
-    Example:
+    Examples:
       >>> from vidjax.evaluation import mcnemar
       >>> found = mcnemar([True, True, False, True], [True, False, False, False])
       >>> found.b, found.c, found.p_value

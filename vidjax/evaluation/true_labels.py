@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidjax.data.multi_label_text import apart
+from vidjax.data.multi_label_text import split_labels
 from vidjax.evaluation.score_files import ScoresError, ScoreTable
 
 
@@ -17,7 +17,7 @@ def true_labels(table: ScoreTable) -> np.ndarray:
     places = {name: place for place, name in enumerate(table.classes.tolist())}
     found = []
     for name, text in zip(table.names.tolist(), table.labels.tolist(), strict=True):
-        labels = apart(text) if table.multi_label else (text,)
+        labels = split_labels(text) if table.multi_label else (text,)
         strange = [label for label in labels if label not in places]
         if not text:
             raise ScoresError(f"{name!r} has no label; give all videos labels, or none")

@@ -6,6 +6,6 @@ them too.
 
 from pathlib import Path
 
-from vidjax.source_checkout import beside
+from vidjax.source_checkout import checkout_folder
 
-__path__ += beside(Path(__file__).parent)
+__path__ += checkout_folder(Path(__file__).parent)

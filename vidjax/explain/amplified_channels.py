@@ -97,7 +97,7 @@ class _Chosen:
 def _at(
     place: str, chosen: _Chosen, index: int, row: np.ndarray | None, maps: np.ndarray
 ) -> Amplified:
-    """One location, with the factors of the clip or with those of another class's row."""
+    """Returns one location, with the factors of the clip or of another class's row."""
     factors = chosen.factors
     if row is not None:
         factors = np.asarray(scale(jnp.asarray(row), chosen.affection, chosen.bounds))

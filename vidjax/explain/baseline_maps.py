@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from vidjax.explain.saliency_map import together
+from vidjax.explain.saliency_map import sum_upsampled
 from vidjax.explain.upsampling import Size
 
 # Standard deviations: of the random map's blur, in cells; of the Gaussian in the middle and of the
@@ -31,13 +31,13 @@ class Baseline:
 
 
 def random_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """Random noise, as smooth as a map computed from features of these sizes."""
+    """Returns random noise, as smooth as a map computed from features of these sizes."""
     chance = (ndimage.gaussian_filter(rng.normal(size=own), _CELLS) for own in cells)
-    return together(tuple(chance), _size(clip))
+    return sum_upsampled(tuple(chance), _size(clip))
 
 
 def centre_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """A Gaussian in the middle of every frame, where people usually are."""
+    """Returns a Gaussian in the middle of every frame, where people usually are."""
     del cells, rng
     frames, *sides = _size(clip)
     bump = np.ones(())
@@ -48,14 +48,14 @@ def centre_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator
 
 
 def movement_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """How much the colours change between neighbouring frames, blurred."""
+    """Returns the change of colours between neighbouring frames, blurred."""
     del cells, rng
     frames, *sides = _size(clip)
     if frames == 1:
         return np.zeros(_size(clip), np.float32)
     changes = np.abs(np.gradient(np.asarray(clip, np.float32), axis=0)).mean(-1)
     blurred = ndimage.gaussian_filter(changes, (0, *(_MOVED * side for side in sides)))
-    return together((blurred,), _size(clip))
+    return sum_upsampled((blurred,), _size(clip))
 
 
 def _size(clip: np.ndarray) -> Size:

@@ -161,7 +161,7 @@ def _origin(program: Program, variables: Mapping[Value, str], step: Operation) -
             new = set(maker.inputs) - before if maker else set()
             before |= new
             waiting += new
-        # What depends on inputs that are no variables is what the weights are applied to.
+        # A value that depends on inputs other than variables is data that weights are applied to.
         if not any(value in program.inputs and value not in variables for value in before):
             found |= before & variables.keys()
     return variables[max(found, key=lambda own: math.prod(own.shape))] if found else ""

@@ -92,7 +92,7 @@ def class_feature_pyramid(
         does not exist or was not kept.
       UnknownPrimitiveError: the network has a JAX primitive that vidjax cannot trace.
 
-    Example:
+    Examples:
       >>> import jax, vidjax
       >>> model = lambda weights, clip: (clip @ weights["conv"]).mean((1, 2, 3)) @ weights["head"]
       >>> weights = {"conv": jax.numpy.eye(3), "head": jax.numpy.eye(3)}

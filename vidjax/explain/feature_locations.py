@@ -1,4 +1,4 @@
-"""Finds where features lie in space and time: the input of a layer, and what is pooled.
+"""Finds where features lie in space and time: those that a layer reads, and those that are pooled.
 
 Most values have axes for space and time. Others are flattened to a row: the tokens of a
 transformer, and a flattened volume that dense layers read. The row is traced back to the values it

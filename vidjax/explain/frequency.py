@@ -112,7 +112,7 @@ def scaled_parts(low: Scale, high: Scale, low_pass: str | None = None) -> Iterat
       ValueError: no network with such a module was applied, a factor is not a number, or the filter
         does not exist.
 
-    Example:
+    Examples:
       >>> import jax
       >>> from vidjax.explain import scaled_parts
       >>> from vidjax.methods.random_mean_scaling import RandomScaling

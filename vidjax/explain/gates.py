@@ -40,7 +40,7 @@ class GateState:
 
 @dataclass(frozen=True)
 class GateLog:
-    """What a run has logged of a gate; the columns of `gates_training.csv`.
+    """Values of a gate that a run has logged; the columns of `gates_training.csv`.
 
     Attributes:
       run: name of the run.

@@ -100,7 +100,7 @@ class LayerGraph:
         return max(self.levels.values())
 
     def at(self, level: int) -> list[Layer]:
-        """The layers of a level."""
+        """Returns the layers of a level."""
         return [layer for layer, own in self.levels.items() if own == level]
 
     @property

@@ -32,8 +32,8 @@ def energy(volume: np.ndarray, mask: np.ndarray) -> float:
     return min(float(share), 1.0)
 
 
-def steps_of(volume: np.ndarray, count: int) -> np.ndarray:
-    """Returns what is blanked in each step, from nothing to all: bool `[count + 1, T, H, W]`.
+def blanking_steps(volume: np.ndarray, count: int) -> np.ndarray:
+    """Returns the blanked locations of each step, from none to all: bool `[count + 1, T, H, W]`.
 
     Each step adds the same number of locations, the largest values first.
     """
@@ -56,7 +56,7 @@ def curves(volume: np.ndarray, steps: int, score: Score) -> tuple[np.ndarray, np
       Deletion and insertion, `[steps + 1]` each. Deletion goes from the whole clip to a blank one,
         insertion back.
     """
-    blank = steps_of(volume, steps)
+    blank = blanking_steps(volume, steps)
     # The ends of both curves are the same two clips.
     scores = score(np.concatenate([blank, ~blank[1:-1]]))
     deletion, between = scores[: steps + 1], scores[steps + 1 :]

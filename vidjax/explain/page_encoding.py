@@ -88,7 +88,7 @@ def coarser(volume: np.ndarray, most: Size) -> np.ndarray:
 
 
 def text(data: bytes) -> str:
-    """Bytes in base64."""
+    """Encodes bytes in base64."""
     return base64.b64encode(data).decode("ascii")
 
 

@@ -57,7 +57,7 @@ class Moving:
     colours: str
 
     def at(self, time: int) -> np.ndarray:
-        """Returns what the tile shows at a frame, uint8 `[h, w, 3]`."""
+        """Returns the tile's picture at a frame, uint8 `[h, w, 3]`."""
         return picture(self.frames, self.volume, time, self.colours)
 
 
@@ -126,12 +126,12 @@ def arrange(
       frames: as in `draw_pyramid`.
       title: as in `draw_pyramid`.
       tube: as in `draw_pyramid`.
-      format: what a tile stands for: a `kernel`, a `group` of kernels, or a `layer`.
+      format: content of a tile: a `kernel`, a `group` of kernels, or a `layer`.
       draw: draw kernels by their `own` activations, or by the mean of their `children`'s.
       degree: degree of the upsampling splines, as in `upsampling.upsample`.
       most: the most tiles in the first row and in the last row.
       facts: further facts below the title, such as the network and its checkpoint.
-      tube_name: what the tube is, such as its mode and its cells.
+      tube_name: description of the tube, such as its mode and its cells.
       colours: colours of the heatmaps, as in `colours.overlay`.
       moving: whether the tiles will play: one clock instead of a frame number below each tile.
 

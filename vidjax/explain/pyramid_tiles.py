@@ -102,7 +102,7 @@ def rows_of(pyramid: Pyramid, format: str = "kernel", most: tuple[int, int] = TI
 
     Args:
       pyramid: the pyramid.
-      format: what a tile stands for: `kernel`, `group` or `layer`.
+      format: content of a tile: a `kernel`, a `group` of kernels, or a `layer`.
       most: the most tiles in the first row and in the last row.
 
     Raises:

@@ -96,7 +96,7 @@ def saliency_map(
       ValueError: an argument is not valid; the message names it.
       UnknownPrimitiveError: the network has a JAX primitive that vidjax cannot trace.
 
-    Example:
+    Examples:
       >>> import jax, vidjax
       >>> model = lambda weights, clip: clip.mean((1, 2, 3)) @ weights
       >>> clip = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
@@ -116,7 +116,7 @@ def saliency_map(
     begun = time.perf_counter()
     told = {"progress": progress} if progress and chosen.reports else {}
     heat = chosen.function(network, *given, index, layer, **settings, **told)
-    volume = together(heat.cells, opened.size, degree)
+    volume = sum_upsampled(heat.cells, opened.size, degree)
     seconds = time.perf_counter() - begun
     return SaliencyMap(
         name, index, layer, volume, heat.cells, logits, heat.passes, seconds, heat.grid
@@ -135,6 +135,8 @@ def _check_settings(chosen: maps.Map, layer: str | None, settings: dict[str, Any
         )
 
 
-def together(cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC) -> np.ndarray:
+def sum_upsampled(
+    cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC
+) -> np.ndarray:
     """Upsamples volumes to a clip and adds them; returns float32 `[T, H, W]` in [0, 1]."""
     return normalize(np.sum([upsample(own, size, degree) for own in cells], axis=0))

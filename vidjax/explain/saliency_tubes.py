@@ -96,7 +96,7 @@ def saliency_tube(
       ValueError: an argument is not valid (the message names it), or the network pools nothing
         before its classifier.
 
-    Example:
+    Examples:
       >>> import jax, vidjax
       >>> model = lambda weights, clip: clip.mean((1, 2, 3)) @ weights
       >>> clip = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))

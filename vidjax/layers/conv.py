@@ -52,7 +52,7 @@ def conv3d(
     Raises:
       ValueError: channels, groups or the padding do not fit.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.layers.conv import conv3d
       >>> x, kernel = jnp.ones((1, 4, 8, 8, 3)), jnp.ones((3, 3, 3, 3, 16))

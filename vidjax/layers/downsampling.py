@@ -75,7 +75,7 @@ class Downsampling(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps `[B, T, H, W, C]` to `[B, T/2, H/2, W/2, C]`; an axis of length 1 keeps it.
+        """Maps `[B, T, H, W, C]` to `[B, T/2, H/2, W/2, C]`; an axis of length 1 stays.
 
         Clips of two frames keep both, since there is nothing to select.
 

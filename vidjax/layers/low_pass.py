@@ -59,7 +59,7 @@ def low_pass(
     Raises:
       ValueError: a window is even, the deviation is not positive, or the border is unknown.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.layers.low_pass import low_pass
       >>> x = jnp.array([0.0, 3.0, 6.0]).reshape(1, 1, 1, 3, 1)

@@ -40,7 +40,7 @@ def max_pool(
     Returns:
       `[B, T', H', W', C]`.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.layers.pooling import max_pool
       >>> max_pool(jnp.zeros((1, 8, 56, 56, 64)), (3, 3, 3), (2, 2, 2)).shape

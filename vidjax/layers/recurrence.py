@@ -46,7 +46,10 @@ def _rnn(carry: Carry, x: jax.Array, weights: Weights) -> Carry:
 
 
 def _lstm(carry: Carry, x: jax.Array, weights: Weights) -> Carry:
-    """Thesis, eq. 4.1 to 4.5; with peepholes the gates see the cell too (Gers, Schmidhuber)."""
+    """Computes eq. 4.1 to 4.5 of the thesis.
+
+    With peepholes the gates see the cell too (Gers, Schmidhuber).
+    """
     h, cell = carry
     enter, forget, candidate, leave = jnp.split(x + weights.project(h), 4, axis=-1)
     see = (0.0, 0.0, 0.0) if weights.peephole is None else tuple(weights.peephole)
@@ -56,7 +59,10 @@ def _lstm(carry: Carry, x: jax.Array, weights: Weights) -> Carry:
 
 
 def _gru(carry: Carry, x: jax.Array, weights: Weights) -> Carry:
-    """Thesis, eq. 5.8 to 5.11, with the reset after the matrix, as in cuDNN, PyTorch and Flax."""
+    """Computes eq. 5.8 to 5.11 of the thesis.
+
+    The reset comes after the matrix, as in cuDNN, PyTorch and Flax.
+    """
     x_reset, x_update, x_new = jnp.split(x, 3, axis=-1)
     h_reset, h_update, h_new = jnp.split(weights.project(carry[0]), 3, axis=-1)
     new = jnp.tanh(x_new + nn.sigmoid(x_reset + h_reset) * h_new)
@@ -64,7 +70,7 @@ def _gru(carry: Carry, x: jax.Array, weights: Weights) -> Carry:
 
 
 def _gru_reset_before(carry: Carry, x: jax.Array, weights: Weights) -> Carry:
-    """The same with the reset before the matrix, as eq. 5.10 is printed."""
+    """Does the same with the reset before the matrix, as eq. 5.10 is printed."""
     x_reset, x_update, x_new = jnp.split(x, 3, axis=-1)
     h_reset, h_update = jnp.split(weights.project(carry[0], slice(0, 2)), 2, axis=-1)
     reset = nn.sigmoid(x_reset + h_reset) * carry[0]

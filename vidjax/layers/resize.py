@@ -18,7 +18,7 @@ def trilinear(x: jax.Array, size: Sequence[int]) -> jax.Array:
       x: the features.
       size: output size T', H', W'.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.layers.resize import trilinear
       >>> x = jnp.array([0.0, 4.0]).reshape(1, 1, 1, 2, 1)

@@ -44,7 +44,7 @@ def soft_pool(
     Raises:
       ValueError: a window is larger than the features, or the gradient unknown.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.layers.soft_pool import soft_pool
       >>> x = jnp.array([0.0, 1.0]).reshape(1, 1, 1, 2, 1)

@@ -54,7 +54,7 @@ def temporal_frame_selection(
     Raises:
       ValueError: more frames are requested than can be chosen, or a setting is unknown.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.layers.temporal_frame_selection import temporal_frame_selection
       >>> channels = jnp.array([[1.0, 0], [1, 0], [1, 0], [0, 1], [1, 0], [1, 0]])

@@ -18,7 +18,7 @@ def temporal_shift(x: jax.Array, fraction: int = 8) -> jax.Array:
     Returns:
       `[B, T, H, W, C]`.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.layers.temporal_shift import temporal_shift
       >>> x = jnp.arange(12).reshape(1, 3, 1, 1, 4)  # 3 frames with 4 channels

@@ -149,7 +149,7 @@ def scale(row: jax.Array, affection: float, bounds: str) -> jax.Array:
       affection: lambda.
       bounds: `symmetric`, `unit` or `printed`.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.methods.class_regularization import scale
       >>> scale(jnp.array([-1.0, 0.0, 1.0]), 0.5, "symmetric").tolist()

@@ -32,7 +32,7 @@ def cutmix(
       clip: `[B, T, H, W, C]`, any dtype.
       targets: `[B, K]`, the target probabilities of the loss.
       mask: bool `[B]`, True for readable clips; the others are not mixed.
-      alpha: of the Beta distribution of lambda, the share of the frame that is kept.
+      alpha: both parameters of the Beta distribution of lambda, the share of a frame that stays.
       chance: probability that the batch is mixed.
 
     Returns:
@@ -41,7 +41,7 @@ def cutmix(
     Raises:
       ValueError: alpha is not above 0, or the chance is not a probability.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp
       >>> from vidjax.methods.cutmix import cutmix
       >>> clips, targets = jnp.zeros((4, 2, 8, 8, 3)), jnp.eye(4)

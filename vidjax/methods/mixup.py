@@ -32,7 +32,8 @@ def mixup(
       clip: `[B, T, H, W, C]`; bytes become float32, which can hold their means.
       targets: `[B, K]`, the target probabilities of the loss.
       mask: bool `[B]`, True for readable clips; the others stay unchanged and are not mixed in.
-      alpha: of the Beta distribution of lambda, the weight of a clip's own pixels and target.
+      alpha: both parameters of the Beta distribution of lambda, the weight of a clip's own pixels
+        and target.
       chance: probability that the batch is mixed.
 
     Returns:
@@ -41,7 +42,7 @@ def mixup(
     Raises:
       ValueError: alpha is not above 0, or the chance is not a probability.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp
       >>> from vidjax.methods.mixup import mixup
       >>> clips, targets = jnp.zeros((4, 2, 8, 8, 3)), jnp.eye(4)

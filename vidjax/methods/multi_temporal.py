@@ -73,8 +73,8 @@ class MTConv(nn.Module):
       odd: as in `Downsampling`.
       split_input: whether each branch sees its share of the input (table 5.6), or both see all of
         it (eq. 5.2).
-      lateral_from: what the local branch passes to the prolonged one: its `activation`, or the bare
-        `convolution`.
+      lateral_from: features that the local branch passes to the prolonged one: those after its
+        `activation`, or those of the bare `convolution`.
       share_norm: whether the prolonged branch's two summands share one norm (released code).
       activate: activates `each` summand before the addition (eq. 5.3), or the `sum` (released
         code).
@@ -170,7 +170,7 @@ def shares(channels: int, delta: float) -> tuple[int, int]:
     Raises:
       ValueError: delta is not in (0, 1], or a branch is left without a channel.
 
-    Example:
+    Examples:
       >>> from vidjax.methods.multi_temporal import shares
       >>> shares(64, 0.75)
       (48, 16)

@@ -146,7 +146,7 @@ def sample(key: jax.Array, distribution: Sequence[Any], count: int) -> jax.Array
 def expectation(distribution: Sequence[Any]) -> float:
     """Returns the mean of a distribution.
 
-    Example:
+    Examples:
       >>> from vidjax.methods.random_mean_scaling import expectation
       >>> expectation(("uniform", 0.5, 2.5))
       1.5

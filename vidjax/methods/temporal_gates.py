@@ -146,7 +146,7 @@ def consistent(
       distance: as in `TemporalGate`.
       temperature: as in `TemporalGate`.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> from vidjax.methods.temporal_gates import consistent
       >>> frames = 10 * jnp.eye(3)[None]  # three frames that differ, [1, 3, 3]

@@ -265,10 +265,11 @@ _FAMILY = Family(
         "std": (0.5, 0.5, 0.5),
         "paper": "Ryoo, Piergiovanni, Tan, Angelova: AssembleNet: Searching for Multi-Stream "
         "Neural Connectivity in Video Architectures, ICLR 2020",
-        "notes": "Trained with 32 frames and tested with 120. Searched on Moments in Time; the "
-        "thesis' row for that data set is AssembleNet-101. Brightness is scaled over the whole "
-        "batch before flow is computed, so a clip's logits depend on the batch; flow_range='clip' "
-        "avoids that. Multiply-adds are those of convolutions, without the iterations of flow.",
+        "notes": "It was trained with 32 frames and tested with 120. It was searched on Moments in "
+        "Time; the thesis' row for that data set is AssembleNet-101. Brightness is scaled over "
+        "the whole batch before flow is computed, so a clip's logits depend on the batch; "
+        "flow_range='clip' avoids that. The multiply-adds count convolutions, not the iterations "
+        "of flow.",
     },
     methods=(),
 )

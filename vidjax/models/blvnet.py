@@ -98,7 +98,10 @@ class BLVNet(nn.Module):
         )
 
     def _last(self, x: jax.Array, parts: Factories, *, train: bool) -> jax.Array:
-        """Stage 4: the first shortcut starts at the weighted frames, the others before them."""
+        """Computes stage 4.
+
+        The first shortcut starts at the weighted frames, the others before them.
+        """
         features = self.width * 32
         make = functools.partial(self._block(parts, 3), features, width=features // 4)
         x = TemporalAggregation(name="layer4_aggregation")(x)
@@ -120,7 +123,7 @@ _FAMILY = Family(
         "frame_stride": 4,
         "paper": "Fan et al.: More Is Less: Learning Efficient Video Representations by "
         "Big-Little Network and Depthwise Temporal Aggregation, NeurIPS 2019",
-        "notes": "alpha 2, beta 4.",
+        "notes": "This is the network with alpha 2 and beta 4.",
         **IMAGENET,
     },
     methods=("random_scaling",),

@@ -23,8 +23,8 @@ class ModelCard:
       name: as in `list_models`.
       clip: frames, height and width of its published input.
       frame_stride: distance between neighbouring frames of that input, in frames of the video.
-      mean: of red, green and blue in [0, 1]; it is subtracted.
-      std: of red, green and blue in [0, 1]; the difference is divided by it.
+      mean: means of red, green and blue in [0, 1], which are subtracted from the clip.
+      std: standard deviations of red, green and blue in [0, 1], by which the difference is divided.
       paper: the paper that introduced the network.
       tables: tables of the four works that list the network, with the millions of parameters and
         billions of operations printed there.

@@ -92,8 +92,8 @@ _FAMILY = Family(
         "paper": "Li et al.: Collaborative Spatiotemporal Feature Learning for Video Action "
         "Recognition, CVPR 2019",
         "notes": "The thesis' row for Moments in Time is the paper's ResNet-101 with 32 frames: "
-        "cost_101 with long_clips=True. Tested with 10 clips and 3 crops of 256x256; pretrained on "
-        "ImageNet.",
+        "cost_101 with long_clips=True. It was pretrained on ImageNet, and tested with 10 clips "
+        "and 3 crops of 256x256.",
     },
     defined_in=DEFINED_IN,
 )

@@ -1,6 +1,6 @@
 """Channel-separated networks: ip-CSN and ir-CSN (Tran et al., ICCV 2019).
 
-Bottleneck networks whose middle convolution is channel-wise (depthwise). ip-CSN preserves the
+In their bottlenecks the middle convolution is channel-wise (depthwise). ip-CSN preserves the
 interaction of channels by a 1x1x1 convolution before it; ir-CSN does not.
 """
 
@@ -72,9 +72,10 @@ _FAMILY = Family(
         "std": (0.22803, 0.22145, 0.216989),
         "paper": "Tran et al.: Video Classification with Channel-Separated Convolutional "
         "Networks, ICCV 2019",
-        "notes": "BN epsilon 1e-3. Papers print numbers of parameters without the norms' scales "
-        "and biases. Table 5.1 prints the operations at 32x256x256 beside an input of 8x224x224. "
-        "The 63.6 of table 4.2 is ip-CSN-101's at 32x224x224; ir-CSN-101 has fewer.",
+        "notes": "Batch norms have an epsilon of 1e-3. The papers count parameters without the "
+        "norms' scales and biases. Table 5.1 prints the operations at 32x256x256 beside an input "
+        "of 8x224x224. The 63.6 of table 4.2 is that of ip-CSN-101 at 32x224x224; ir-CSN-101 has "
+        "fewer.",
     },
     defined_in=DEFINED_IN,
     resolved={"norm_epsilon": IMPLEMENTATIONS["vmz"]["norm_epsilon"]},

@@ -1,6 +1,6 @@
 """EvaNet: networks of mixed blocks found by evolution (Piergiovanni et al., ICCV 2019).
 
-The two published RGB networks, in the notation of their authors. A branch is a string: `C5`
+These are the two published RGB networks, in their authors' notation. A branch is a string: `C5`
 convolves over 5 frames and 3x3 pixels, `G` uses a temporal mixture, `D` convolves over time and
 then space, `P7` max-pools over 7 frames, `S` skips, and `G1+D9` does both in turn. In every other
 block convolutions see a single frame.
@@ -245,9 +245,9 @@ _FAMILY = Family(
         "std": (0.5, 0.5, 0.5),
         "paper": "Piergiovanni, Angelova, Toshev, Ryoo: Evolving Space-Time Neural Architectures "
         "for Videos, ICCV 2019",
-        "notes": "Evolved on Kinetics: the networks of the Moments in Time row were not published. "
-        "The code states neither the normalisation of colours nor the length of clips; here "
-        "colours are in [-1, 1].",
+        "notes": "The networks were evolved on Kinetics; those of the row on Moments in Time were "
+        "not published. The code states neither the normalisation of colours nor the length of "
+        "clips; here colours are in [-1, 1].",
     },
     methods=("class_reg",),
 )

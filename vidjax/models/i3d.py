@@ -54,9 +54,9 @@ _FAMILY = Family(
         "std": (0.5, 0.5, 0.5),
         "paper": "Carreira, Zisserman: Quo Vadis, Action Recognition? A New Model and the "
         "Kinetics Dataset, CVPR 2017",
-        "notes": "Colours in [-1, 1], 25 frames per second, long clips in tests. Table 5.1 prints "
-        "the operations of 64 frames beside an input of 16; table 7.1 prints twice the "
-        "multiply-adds of 16 frames.",
+        "notes": "Colours are in [-1, 1], at 25 frames per second, and the authors test with long "
+        "clips. Table 5.1 prints the operations of 64 frames beside an input of 16; table 7.1 "
+        "prints twice the multiply-adds of 16 frames.",
     },
     methods=("class_reg",),
     stages=(2, 3, 4),

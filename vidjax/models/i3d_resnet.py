@@ -101,8 +101,8 @@ _FAMILY = Family(
         "mean": (0.45, 0.45, 0.45),
         "std": (0.225, 0.225, 0.225),
         "paper": "Wang, Girshick, Gupta, He: Non-local Neural Networks, CVPR 2018",
-        "notes": "Tested with 10 clips and 3 crops of 256x256; pretrained on ImageNet. Published "
-        "networks start with zero branches (zero_init); MMAction2's do not.",
+        "notes": "It was pretrained on ImageNet, and tested with 10 clips and 3 crops of 256x256. "
+        "The published trainings use zero_init; MMAction2's do not.",
     },
     defined_in=DEFINED_IN,
 )

@@ -155,8 +155,8 @@ _FAMILY = Family(
         "mean": (124 / 255, 117 / 255, 104 / 255),
         "std": (1 / (0.0167 * 255),) * 3,
         "paper": "Chen et al.: Multi-Fiber Networks for Video Recognition, ECCV 2018",
-        "notes": "The 22.5 of table 5.2 and 22.70 of table 7.1 are twice the multiply-adds, plus "
-        "elementwise operations.",
+        "notes": "The 22.5 of table 5.2 and the 22.70 of table 7.1 are twice the multiply-adds, "
+        "plus elementwise operations.",
     },
     methods=("class_reg",),
     defined_in=(MFNet,),

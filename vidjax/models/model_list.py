@@ -28,7 +28,7 @@ def _found() -> tuple[Mapping[str, Variant], Mapping[str, str]]:
 def list_models(pattern: str = "*") -> list[str]:
     """Lists the names of networks that match a shell-style pattern, sorted.
 
-    Example:
+    Examples:
       >>> import vidjax
       >>> vidjax.list_models("x3d_*")
       ['x3d_l', 'x3d_m', 'x3d_s', 'x3d_xl', 'x3d_xs']
@@ -42,7 +42,7 @@ def model_card(name: str) -> ModelCard:
     Raises:
       ValueError: the name is unknown.
 
-    Example:
+    Examples:
       >>> import vidjax
       >>> card = vidjax.model_card("slowfast_50")
       >>> card.clip, card.frame_stride, card.params

@@ -1,7 +1,8 @@
 """MTNet: residual networks of multi-temporal convolutions (Stergiou, thesis, chapter 5).
 
-X3D's depths and widths (table 6.1b), with bottlenecks of three MTConvs whose output is aligned by
-squeeze and recursion (MTBlocks, figure 5.2). Half of the frames are selected after the stem.
+The networks have X3D's depths and widths (table 6.1b). Their bottlenecks (MTBlocks, figure 5.2)
+have three MTConvs, whose output squeeze and recursion aligns. After the stem, half of the frames
+are selected.
 """
 
 from __future__ import annotations
@@ -151,16 +152,17 @@ _FAMILY = Family(
         "frame_stride": 5,
         "mean": (124 / 255, 117 / 255, 104 / 255),
         "std": (1 / (0.0167 * 255),) * 3,
-        "paper": "Stergiou: Modelling across time, PhD thesis, chapter 5",
+        "paper": "Stergiou: Efficient Modelling Across Time of Human Actions and Interactions, PhD "
+        "thesis, chapter 5",
         "notes": "The thesis does not say what its convolutions are made of. Factorising them into "
         "space and time, and halving time before stage 1 and at each later stage, fits its "
-        "numbers best; the text does not state it. Few choices remain: with 16 frames in "
-        "mtnet_m, 22 of 157 selections choose, 30 are forced, because 4 frames have 2 "
-        "candidates, and 105 have two frames or one, which stay. With keep_time=True 156 of "
-        "156 choose, for 5.6 times the operations. Class Regularization adds 737,280 "
-        "parameters (printed: 0.7 to 1.1 M) and, for a single clip, 0.295 G multiply-adds: 7 "
-        "% of mtnet_s', where tables 6.2 and 6.3 print 5.8 both times. They are per batch, "
-        "not per clip.",
+        "numbers best, but the text does not state it. Few frame selections have a choice: with "
+        "16 frames in mtnet_m, 22 of 157 selections choose. Another 30 are forced, because 4 "
+        "frames have 2 candidates, and 105 have two frames or one, which are kept. With "
+        "keep_time=True, 156 of 156 choose, for 5.6 times the operations. Class Regularization "
+        "adds 737,280 parameters (printed: 0.7 to 1.1 M) and, for a single clip, 0.295 G "
+        "multiply-adds: 7 % of those of mtnet_s, where tables 6.2 and 6.3 print 5.8 both times. "
+        "They are added once per batch, not per clip.",
     },
     refused={
         "zero_init": "a branch ends in the activation of an MTConv, so no norm can make it zero",

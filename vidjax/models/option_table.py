@@ -77,7 +77,7 @@ def options(name: str) -> Options:
     Raises:
       ValueError: the name is unknown.
 
-    Example:
+    Examples:
       >>> import vidjax
       >>> options = vidjax.options("r3d_18")
       >>> options["dropout"].default

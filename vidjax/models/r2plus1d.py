@@ -125,21 +125,23 @@ _VMZ: dict[str, Any] = {
     "std": (0.22803, 0.22145, 0.216989),
     "paper": "Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, "
     "CVPR 2018",
-    "notes": "Videos at 15 frames per second. BN epsilon 1e-3; VMZ's code sets PyTorch's momentum "
-    "to 0.9, a Caffe2 value that means the opposite there: here 0.9 of the old statistics are "
-    "kept. Weights of depths 34 and 152 are published. The thesis' row R(2+1)D 'ResNet101' (5.1, "
-    "6.3: 63.6 / 152) has the numbers of this network with 34 layers.",
+    "notes": "Videos have 15 frames per second, and batch norms an epsilon of 1e-3. VMZ's code "
+    "sets the momentum of PyTorch's batch norms to 0.9, as in Caffe2, where the value means the "
+    "opposite. Here 0.9 of the old statistics are kept. Weights of depths 34 and 152 are "
+    "published. The thesis' row R(2+1)D 'ResNet101' (5.1, 6.3: 63.6 / 152) has the numbers of "
+    "this network with 34 layers.",
 }
 _THESIS: dict[str, Any] = {
     "clip": (16, 224, 224),
     "frame_stride": 1,
     "mean": (124 / 255, 117 / 255, 104 / 255),
     "std": (1 / (0.0167 * 255),) * 3,
-    "paper": "Stergiou: Modelling across time, PhD thesis, chapters 4 to 6 (baselines)",
-    "notes": "Equal middle channels within a block, bottleneck expansion 1: the parameter counts "
-    "that the thesis prints, except for 38.8 in table 5.2, which no variant has. No common input "
-    "reproduces the printed operations. Class Regularization adds 491,520 parameters, where "
-    "table 6.4 prints 0.9 M.",
+    "paper": "Stergiou: Efficient Modelling Across Time of Human Actions and Interactions, PhD "
+    "thesis, chapters 4 to 6 (baselines)",
+    "notes": "The middle channels are equal within a block, and the expansion of bottlenecks is 1. "
+    "That gives the parameter counts that the thesis prints, except for the 38.8 in table 5.2, "
+    "which no variant has. No common input reproduces the printed operations. Class "
+    "Regularization adds 491,520 parameters; table 6.4 prints 0.9 M.",
 }
 _OPTIONS = {**OPTIONS, "stem_width": optional(WIDTH)}
 _TRAN = Family(

@@ -60,7 +60,7 @@ def create_model(
     Raises:
       ValueError: the name or an option is unknown, or a value is not allowed.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, vidjax
       >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
       >>> clip = jnp.zeros((1, 4, 32, 32, 3))
@@ -134,7 +134,7 @@ def methods_of(network: Variant) -> dict[str, Option]:
     """
     known = methods.options()
     for name in known.keys() & network.options.keys():
-        plugins.tell(
+        plugins.warn_once(
             f"{network.card.name} has an option {name!r} itself, so the method is left out"
         )
     return {
@@ -165,7 +165,7 @@ def _each(name: str, option: Any, *, several: bool) -> tuple[Any, ...]:
 
 
 def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
-    """Returns a function that reads what a network's methods report; None if they report nothing.
+    """Returns a function that reads the values a network's methods report; None if there are none.
 
     Args:
       name: name of the network.

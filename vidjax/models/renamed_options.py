@@ -1,4 +1,4 @@
-"""Old names of options, which still work: whoever uses one is told the new name."""
+"""Accepts old names of options, and tells the user the new ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def with_new_names(
 
 
 def has_old_names(options: Any) -> bool:
-    """Whether any name in options, or in the settings in their values, is an old one."""
+    """Returns whether any name in options, or in the settings in their values, is an old one."""
     if isinstance(options, Mapping):
         return not RENAMED.keys().isdisjoint(options) or any(map(has_old_names, options.values()))
     return isinstance(options, (tuple, list)) and any(map(has_old_names, options))

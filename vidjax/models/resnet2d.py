@@ -91,9 +91,10 @@ _CIFAR = Family(
         "mean": (125.3 / 255, 123.0 / 255, 113.9 / 255),
         "std": (63.0 / 255, 62.1 / 255, 66.7 / 255),
         "paper": _PAPER,
-        "notes": "Basic blocks with projection shortcuts. shortcut='pad_around' gives the paper's "
-        "own zero-padded shortcuts, and block='bottleneck' with depths=(12, 12, 12) bottlenecks. "
-        "The RMS paper does not say which it uses; this is the one of 1.7 M.",
+        "notes": "The network has basic blocks with projection shortcuts. shortcut='pad_around' "
+        "gives the paper's own zero-padded shortcuts, and block='bottleneck' with depths=(12, 12, "
+        "12) gives bottlenecks. The RMS paper does not say which it uses; this is the network "
+        "with 1.7 M parameters.",
     },
     stages=(1, 2, 3),
     defined_in=resnet.DEFINED_IN,

@@ -73,10 +73,10 @@ _HARA = Family(
         "CNNs and ImageNet? CVPR 2018",
         "notes": "The stem is 7x7x7. Bottlenecks expand four times, so the classifier takes 2048 "
         "channels. The thesis' networks of these depths (`_e1`) have a 3x7x7 stem, with 37,632 "
-        "fewer parameters, and bottlenecks with expansion 1, so 512 channels: no checkpoint fits "
-        "both. Table 7.1 prints twice the multiply-adds at 16x224x224, plus elementwise "
-        "operations. wide_r3d_50 is the network of the published file, with a stem of 64 channels; "
-        "later code has 128 (stem_width).",
+        "fewer parameters, and bottlenecks with expansion 1, so the classifier takes 512 "
+        "channels. No checkpoint fits both. Table 7.1 prints twice the multiply-adds at "
+        "16x224x224, plus elementwise operations. wide_r3d_50 is the network of the published "
+        "file, with a stem of 64 channels; later code has 128 (stem_width).",
     },
     defined_in=DEFINED_IN,
 )
@@ -88,15 +88,16 @@ E1 = Family(
         "frame_stride": 1,
         "mean": (124 / 255, 117 / 255, 104 / 255),
         "std": (1 / (0.0167 * 255),) * 3,
-        "paper": "Stergiou: Modelling across time, PhD thesis, chapters 4 to 6 (baselines)",
-        "notes": "Stem 3x7x7, bottleneck expansion 1: the parameter counts that the thesis prints "
-        "for r3d-34, 50 and 101 and wide-r3d-50, while Hara's networks of these names (without "
-        "`_e1`) have a 7x7x7 stem and expansion 4. The operations printed for depths 50 and 101 "
-        "and for the wide network are twice the multiply-adds; no common input reproduces the 26.6 "
-        "printed for depth 34. Class Regularization adds 491,520 parameters to each, where table "
-        "6.4 prints 0.9 M, and 2.5 M for the wide one. Table 5.2 prints 35.7 M and 23.1 G for "
-        "MTConv in r3d_50_e1: multi_temporal={} has 29.4 M and 22.1 G, or 36.9 M and 24.5 G with "
-        "split_input=False.",
+        "paper": "Stergiou: Efficient Modelling Across Time of Human Actions and Interactions, PhD "
+        "thesis, chapters 4 to 6 (baselines)",
+        "notes": "The stem is 3x7x7, and the expansion of bottlenecks is 1. That gives the "
+        "parameter counts that the thesis prints for r3d-34, 50 and 101 and wide-r3d-50. Hara's "
+        "networks of these names (without `_e1`) have a 7x7x7 stem and expansion 4. The "
+        "operations printed for depths 50 and 101 and for the wide network are twice the "
+        "multiply-adds; no common input reproduces the 26.6 printed for depth 34. Class "
+        "Regularization adds 491,520 parameters to each; table 6.4 prints 0.9 M, and 2.5 M for "
+        "the wide one. Table 5.2 prints 35.7 M and 23.1 G for MTConv in r3d_50_e1: "
+        "multi_temporal={} has 29.4 M and 22.1 G, or 36.9 M and 24.5 G with split_input=False.",
     },
     defined_in=DEFINED_IN,
 )

@@ -50,7 +50,7 @@ _FAMILY = Family(
         "std": (0.2768, 0.2713, 0.2737),
         "paper": "Hara, Kataoka, Satoh: Can Spatiotemporal 3D CNNs Retrace the History of 2D "
         "CNNs and ImageNet? CVPR 2018",
-        "notes": "The published network, with a stem of 64 channels; later code has 128 "
+        "notes": "This is the published network, with a stem of 64 channels; later code has 128 "
         "(stem_width). Table 7.1 prints twice the multiply-adds at 16x224x224, plus elementwise "
         "operations.",
     },

@@ -16,7 +16,7 @@ ODD = Kind("an odd number in [1, 255]", lambda size: whole(1, 255).accepts(size)
 
 
 def multiple(factor: int) -> Kind:
-    """A number of channels that is divisible by a factor."""
+    """Accepts numbers of channels that are divisible by a factor."""
     return Kind(
         f"a multiple of {factor} in [1, 65536]",
         lambda width: WIDTH.accepts(width) and width % factor == 0,
@@ -24,7 +24,7 @@ def multiple(factor: int) -> Kind:
 
 
 def depths_of(stages: int, *least: int) -> Kind:
-    """Blocks of each stage; the first stages need at least the given numbers."""
+    """Accepts the number of blocks of each stage; the first stages have at least these numbers."""
     bounds = [whole(at_least, 1000) for at_least in (*least, *(0,) * (stages - len(least)))]
 
     def accepts(value: Any) -> bool:

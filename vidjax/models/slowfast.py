@@ -174,9 +174,9 @@ _FAMILY = Family(
         "mean": (0.45, 0.45, 0.45),
         "std": (0.225, 0.225, 0.225),
         "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
-        "notes": "The clip holds the fast pathway's frames. Printed operations are at 256x256; "
-        "34.4 belongs to slowfast_50_4x16, and no variant has its printed 39.8; 65.7 beside SF-101 "
-        "belongs to slowfast_50. The published training starts with zero branches (zero_init).",
+        "notes": "The clip holds the fast pathway's frames. The works count operations at 256x256. "
+        "Their 34.4 M is slowfast_50_4x16, but no variant has the 39.8 G beside it; the 65.7 G "
+        "beside SF-101 is slowfast_50. The published training uses zero_init.",
     },
     defined_in=(SlowFast, *DEFINED_IN),
 )

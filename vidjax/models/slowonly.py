@@ -108,9 +108,9 @@ _FACTS: dict[str, Any] = {
     "mean": (0.45, 0.45, 0.45),
     "std": (0.225, 0.225, 0.225),
     "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
-    "notes": "Tested at 256x256 with 30 views. The published training starts with zero "
-    "branches (zero_init) and has dropout 0.5. Table 5.2 prints 26.6 M, which no form of it has; "
-    "its 27.3 operations are those of 4 frames at 256x256.",
+    "notes": "It was tested at 256x256 with 30 views. The published training uses zero_init and a "
+    "dropout of 0.5. Table 5.2 prints 26.6 M, which no variant has; its 27.3 operations are those "
+    "of 4 frames at 256x256.",
 }
 _DEEP = Family(build, OPTIONS, _FACTS, defined_in=DEFINED_IN)
 _BASIC = Family(

@@ -1,6 +1,6 @@
 """The thesis' networks with Squeeze and Recursion Temporal Gates (Stergiou, thesis, chapter 4).
 
-They are its own backbones with a gate after each block (`final`), the placement of all results
+They are the thesis' own backbones with a gate after each block (`final`), as in all of its results
 after table 4.1. Any other residual network takes the gates by the option `srtg`.
 """
 
@@ -12,10 +12,11 @@ from vidjax.models import r2plus1d, resnet3d
 from vidjax.models.cards import Family
 
 _NOTES = (
-    " With gates after each block, of LSTM cells in two layers. All published results always "
-    "fuse (gate='none', the default); the thesis' text tests each clip (gate='hard'). With 16 "
-    "frames the last stage has a single frame, so its gates are always open. The code had no "
-    "max-pool after the stem before November 2020: with stem_pool=False that stage has two frames."
+    " A gate with two layers of LSTM cells follows each block. The networks of all published "
+    "results always fuse (gate='none', the default); the thesis' text tests each clip "
+    "(gate='hard'). With 16 frames the last stage has a single frame, so its gates are always "
+    "open. Before November 2020 the code had no max-pool after the stem: with stem_pool=False the "
+    "last stage has two frames."
 )
 
 

@@ -66,8 +66,9 @@ _LIU = Family(
         "clip": (16, 224, 224),
         "frame_stride": 4,
         "paper": "Liu et al.: TAM: Temporal Adaptive Module for Video Recognition, ICCV 2021",
-        "notes": "Its weights fit one number of frames: 25,590,320 parameters at 8, 25,597,744 "
-        "at 16. The thesis prints the operations at 16x256x256, and cites Fan et al. for them.",
+        "notes": "Weights fit only the number of frames they were trained with: the network has "
+        "25,590,320 parameters at 8 frames, and 25,597,744 at 16. The thesis prints the "
+        "operations at 16x256x256, and cites Fan et al. for them.",
         **resnet2d.IMAGENET,
     },
     defined_in=resnet2d.DEFINED_IN,
@@ -80,8 +81,9 @@ _IBM = Family(
         "frame_stride": 2,
         "paper": "Fan et al.: More Is Less: Learning Efficient Video Representations by "
         "Big-Little Network and Depthwise Temporal Aggregation, NeurIPS 2019",
-        "notes": "The module in a plain ResNet-50; the paper's own network is blvnet_tam_50. "
-        "Published weights are without temporal_pooling, which halves time after stages 1 to 3.",
+        "notes": "This is the module in a plain ResNet-50; the paper's own network is "
+        "blvnet_tam_50. The published weights were trained without temporal_pooling, which halves "
+        "time after stages 1 to 3.",
         **resnet2d.IMAGENET,
     },
     defined_in=resnet2d.DEFINED_IN,

@@ -42,8 +42,8 @@ _RESNET = Family(
         "clip": (8, 224, 224),
         "frame_stride": 8,
         "paper": _PAPER,
-        "notes": "MMAction2's: 25 frames and 10 crops in tests. Frames are sampled from equal "
-        "segments of a video.",
+        "notes": "This is MMAction2's network, tested with 25 frames and 10 crops. Frames are "
+        "sampled from equal segments of a video.",
         **resnet2d.IMAGENET,
     },
     defined_in=resnet2d.DEFINED_IN,
@@ -60,9 +60,9 @@ _INCEPTION = Family(
         "mean": (123 / 255, 117 / 255, 104 / 255),
         "std": (1 / 255, 1 / 255, 1 / 255),
         "paper": _PAPER,
-        "notes": "tsn-pytorch's: colours in BGR, from 0 to 255, minus their mean. The thesis' row "
-        "TSN+Flow for Moments in Time is this network on flow only (channels=10, dropout 0.7, "
-        "mean 128).",
+        "notes": "This is tsn-pytorch's network. Its colours are in BGR, from 0 to 255, minus "
+        "their mean. The thesis' row TSN+Flow for Moments in Time is this network on flow only "
+        "(channels=10, dropout 0.7, mean 128).",
     },
     methods=("class_reg",),
     stages=(2, 3, 4),

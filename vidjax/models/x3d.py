@@ -1,8 +1,7 @@
 """X3D: small networks grown one axis at a time (Feichtenhofer, CVPR 2020).
 
 It has channel-wise (depthwise) convolutions, squeeze-excitation in every second block, and swish
-inside bottlenecks that widen 2.25 times. All four
-stages stride in space, none in time.
+inside bottlenecks that widen 2.25 times. All four stages stride in space, and none in time.
 """
 
 from __future__ import annotations
@@ -145,9 +144,9 @@ _FAMILY = Family(
         "std": (0.225, 0.225, 0.225),
         "paper": "Feichtenhofer: X3D: Expanding Architectures for Efficient Video Recognition, "
         "CVPR 2020",
-        "notes": "The published training starts with zero branches (zero_init). Tested at "
-        "182x182 (XS, S), 256x256 (M) and 356x356 (L, XL), for which the printed operations are "
-        "counted; the printed parameters of XL leave out the norms'.",
+        "notes": "The published training uses zero_init. The authors test at 182x182 (XS, S), "
+        "256x256 (M) and 356x356 (L, XL), and the works count operations at these sizes. The "
+        "printed parameters of XL do not include the norms'.",
     },
     defined_in=DEFINED_IN,
     resolved={"shortcut": IMPLEMENTATIONS["pytorchvideo"]},

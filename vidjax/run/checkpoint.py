@@ -15,7 +15,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
-from vidjax.array_paths import check_place
+from vidjax.array_paths import check_array_path
 from vidjax.array_validation import ArrayFilesError, check_arrays, check_files
 from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
@@ -95,7 +95,7 @@ class Checkpoints:
     ) -> None:
         self._directory = directory.absolute()
         self._say = say
-        check_place(self._directory, read_only=read_only)
+        check_array_path(self._directory, read_only=read_only)
         self._best_file = self._directory / "best.json"
         self._best: tuple[int | None, float] | None = None
         self._saving: int | None = None
@@ -113,22 +113,22 @@ class Checkpoints:
                     post_finalization_callback=self._finish, barrier_sync_fn=self._meet
                 ),
             )
-        retries.bound()
+        retries.limit_retries()
         # Orbax warns that the folder is opened only for reading, which is intended.
         with without_absl_warnings():
             place = for_libraries(self._directory)
             self._manager = ocp.CheckpointManager(place, options=options)
 
     def steps(self) -> list[int]:
-        """Steps of the complete checkpoints, ascending."""
+        """Returns the steps of the complete checkpoints, ascending."""
         return sorted(self._manager.all_steps())
 
     def best_step(self) -> int | None:
-        """Step of the checkpoint with the best evaluation, or None before the first evaluation."""
+        """Returns the step of the checkpoint with the best evaluation; None before the first."""
         return (self._best or self._read_best())[0]
 
     def best_score(self) -> float:
-        """Score of the best checkpoint; minus infinity before the first evaluation."""
+        """Returns the score of the best checkpoint; minus infinity before the first evaluation."""
         return (self._best or self._read_best())[1]
 
     def save(self, step: int, state: Any, run: Run) -> None:

@@ -124,7 +124,7 @@ def check_path(path: str) -> None:
 
 
 def is_free(path: str) -> bool:
-    """Whether the path of a setting leads to, or into, a group of free options."""
+    """Returns whether the path of a setting leads to, or into, a group of free options."""
     kind: Any = Config
     for part in filter(None, path.split(".")):
         if not dataclasses.is_dataclass(kind):

@@ -12,7 +12,7 @@ LARGEST = 1e15
 
 
 def is_duration(text: Any) -> bool:
-    """Whether a text is a duration, such as "400 steps", "20 epochs" or "5%"."""
+    """Returns whether a text is a duration, such as "400 steps", "20 epochs" or "5%"."""
     match = _FORM.fullmatch(text) if isinstance(text, str) else None
     return match is not None and float(match[1]) <= LARGEST
 
@@ -28,7 +28,7 @@ def steps(text: str, *, steps_per_epoch: float, total: int | None = None) -> int
     Raises:
       ValueError: the text is not a duration, or is a percentage although `total` is unknown.
 
-    Example:
+    Examples:
       >>> from vidjax.run.durations import steps
       >>> steps("20 epochs", steps_per_epoch=12.5), steps("5%", steps_per_epoch=12.5, total=400)
       (250, 20)

@@ -59,7 +59,7 @@ class Experiment:
 
         Args:
           config: the configuration.
-          progress: called with (what is done, how many, of how many).
+          progress: called with the name of the work, the number of finished items and the total.
           training: whether the network will be trained.
           classes: classes of a network that is already trained; the data set's are matched with
             them by name. To continue training, the data set must have all of them. None takes the

@@ -50,7 +50,7 @@ def frozen(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
     return jax.tree_util.tree_map_with_path(lambda path, _: stays(names(path)), params)
 
 
-def hold(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
+def stop_frozen_gradients(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
     """Stops the gradients of frozen parameters, as in `frozen`; the values stay the same."""
     return jax.tree.map(
         lambda leaf, held: jax.lax.stop_gradient(leaf) if held else leaf,

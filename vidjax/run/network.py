@@ -89,7 +89,7 @@ class Network:
 
     @property
     def reading(self) -> Reading | None:
-        """What the network's methods report about a batch."""
+        """Reads the values that the network's methods report about a batch."""
         return readings(self.config.model.name, self.config.model.options)
 
     @property
@@ -239,7 +239,7 @@ class Network:
         return self._scaled(self.module.apply(variables, flat, train=False), clip)
 
     def with_readings(self, variables: Any, clip: jax.Array, label: jax.Array) -> jax.Array:
-        """Appends to the probabilities of crops what the methods report of each.
+        """Appends the values that methods report of each crop to the crops' probabilities.
 
         Args:
           variables: the network's variables.
@@ -253,7 +253,7 @@ class Network:
         return jnp.concatenate([scores, *(each[..., None] for each in found.values())], axis=-1)
 
     def readings_for(self, clip_shape: tuple[int, ...]) -> tuple[str, ...]:
-        """Returns the names of what the methods report of crops `[B, S, T, H, W, 3]`, in order."""
+        """Returns the names of the values that methods report of crops `[B, S, T, H, W, 3]`."""
         if self.reading is None and self.guesses is None:
             return ()
         clip = jax.ShapeDtypeStruct(clip_shape, jnp.uint8)

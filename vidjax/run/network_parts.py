@@ -23,7 +23,7 @@ def names(path: Sequence[Any]) -> list[str]:
 
 
 def is_called(name: str, part: str) -> bool:
-    """Whether a name in a path belongs to a part."""
+    """Returns whether a name in a path belongs to a part."""
     return name == part or name.startswith(f"{part}_")
 
 

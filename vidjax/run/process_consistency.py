@@ -22,7 +22,7 @@ from vidjax.run.config import Config, ConfigError, to_mapping
 from vidjax.run.experiment import Experiment
 from vidjax.run.process_messages import in_words
 from vidjax.run.processes import shake_hands
-from vidjax.run.shared_folder import marked
+from vidjax.run.shared_folder import folder_identity
 from vidjax.run.workdir import PACKAGES, versions
 from vidjax.untrusted_names import short
 
@@ -60,7 +60,7 @@ def agree(config: Config, folders: Mapping[str, Path], **more: Any) -> None:
     facts |= {f"the version of {name}": version for name, version in versions(PACKAGES)}
     compare("compare their settings", facts)
     for flag, folder in folders.items():
-        with marked(folder) as meant:
+        with folder_identity(folder) as meant:
             compare("compare their folders", {flag: meant})
     here = jax.local_devices()
     compare("compare their devices", {"devices": f"{len(here)} x {here[0].device_kind}"})

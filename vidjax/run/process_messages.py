@@ -80,7 +80,7 @@ def process_group() -> ProcessGroup:
 
 
 def alone() -> bool:
-    """Whether this process is the only one of its job."""
+    """Returns whether this process is the only one of its job."""
     return process_group().count == 1
 
 
@@ -191,7 +191,7 @@ def fail(error: Exception, doing: str = "") -> None:
 
     Args:
       error: the error of this process.
-      doing: what it could not do, put before the error.
+      doing: the failed work, such as `could not do its part: NAME`, put before the error.
     """
     index = process_group().index
     if get_text(f"{_FAILED}{index}") is None:

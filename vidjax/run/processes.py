@@ -101,7 +101,7 @@ class Job:
         process_messages.set_process_group(ProcessGroup(count, index, self.join_timeout, token))
 
     def _listens(self) -> str | None:
-        """The address where process 0 listens, as the command line states it."""
+        """Returns the address where process 0 listens, as the command line states it."""
         if self.bind_address is None:
             return None
         return str(Address.parse(self.bind_address, "--coordinator_bind_address"))
@@ -178,7 +178,7 @@ def launcher() -> str | None:
 
 
 def is_first() -> bool:
-    """Whether this process writes what people read."""
+    """Returns whether this process writes what people read."""
     return process_messages.process_group().index == 0
 
 
@@ -240,7 +240,7 @@ def meet(what: str, seconds: float = SOME_TIME) -> None:
 
 
 def all_end(seconds: float = 5) -> bool:
-    """Whether every process is about to end, like this one; waits for at most `seconds`."""
+    """Returns whether every process is about to end, like this one; waits for at most `seconds`."""
     try:
         process_messages.exchange("the end", "", lambda key, said: "all", seconds, heed=False)
     # It failed, whatever JAX makes of that.

@@ -141,7 +141,7 @@ def visit(address: Address, process: int, count: int, seconds: float) -> str:
     """Connects to process 0 and waits until all are there; called in the other processes.
 
     Args:
-      address: of process 0.
+      address: address of process 0.
       process: index of this process.
       count: number of processes.
       seconds: time limit.

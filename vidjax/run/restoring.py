@@ -17,7 +17,7 @@ def restore(network: Network, workdir: Path, checkpoint: str) -> tuple[int, Trai
     """Restores the state of a checkpoint, together with its step.
 
     Args:
-      network: of the run's configuration.
+      network: network of the run's configuration.
       workdir: the run's directory.
       checkpoint: a step, `best` or `last`.
 

@@ -57,8 +57,8 @@ class DataConfig:
       short_side: short side of the stored frames in pixels.
       fps: frame rate at which videos are stored; None keeps each video's own.
       quality: JPEG quality of the stored frames.
-      input: what is stored and what networks see: `frames`, or `flow`, the optical flow from each
-        frame to the next.
+      input: the stored data, and the input of networks: `frames`, or `flow`, the optical flow from
+        each frame to the next.
       flow_method: algorithm for optical flow: `dis`, `farneback`, or `tvl1`, which needs OpenCV's
         contrib build.
       flow_bound: flow is clipped to this many pixels of the stored frames, in both directions of x
@@ -138,7 +138,7 @@ class TrainConfig:
         `head`. The rest of the network is frozen, including batch statistics, and runs as in
         evaluation. Empty trains all.
       frozen: parts to freeze, such as `("stem", "layer1")`, named as in `optimizer.lr_factors`.
-        They run as in evaluation: batch statistics, dropout and methods.
+        Their batch norms, dropout and methods run as in evaluation.
       frozen_batch_norm: batch norms use their stored statistics and do not update them; their
         scales and biases are still trained.
       partial_batch_norm: the same for all batch norms except the first, as in the training of
@@ -216,7 +216,7 @@ class ScheduleConfig:
       name: shape of the schedule, after the warm-up.
       warmup: duration of the linear warm-up from 0.
       boundaries: durations after which `step` multiplies the learning rate by `factor`.
-      factor: what `step` multiplies the learning rate by at each of the `boundaries`.
+      factor: factor by which `step` multiplies the learning rate at each of the `boundaries`.
       cosine_over: range of `cosine`: the `rest` of the run, falling from the peak after the
         warm-up; or the whole `run`, where the warm-up rises to the cosine's value at its end.
     """

@@ -71,7 +71,7 @@ _CLASS_WEIGHTS = Kind(
 
 
 def _colours(kind: Kind) -> Kind:
-    """Three colours, or x and y of flow; `vidjax.run.conflicting_settings` checks which."""
+    """Accepts values for R, G, B, or for x, y of flow; `conflicting_settings` checks which."""
     three, two = several(kind, 3), several(kind, 2)
     return Kind(three.text, lambda value: three.accepts(value) or two.accepts(value))
 

@@ -40,7 +40,7 @@ def make_mesh(config: MeshConfig) -> Mesh:
     )
 
 
-def at_hand(config: MeshConfig) -> MeshConfig:
+def fitting_mesh(config: MeshConfig) -> MeshConfig:
     """Returns the mesh itself if it fits this machine's devices, else the most similar one.
 
     Large parameters are split over a number of devices that both meshes can have. With one device,
@@ -56,7 +56,7 @@ def at_hand(config: MeshConfig) -> MeshConfig:
     return MeshConfig(data=devices // parts, fsdp=parts)
 
 
-def on_hand(config: Config, given: Collection[str] = ()) -> tuple[Config, list[str]]:
+def adapt_to_devices(config: Config, given: Collection[str] = ()) -> tuple[Config, list[str]]:
     """Adapts a configuration to the devices of this machine, whatever it was made for.
 
     Results stay the same: only the placement of arrays and the evaluation's batch size change.
@@ -70,7 +70,7 @@ def on_hand(config: Config, given: Collection[str] = ()) -> tuple[Config, list[s
     """
     notes, devices = [], jax.device_count()
     mesh, batch = config.mesh, config.eval.batch_size
-    if not {"mesh.data", "mesh.fsdp"} & set(given) and (here := at_hand(mesh)) != mesh:
+    if not {"mesh.data", "mesh.fsdp"} & set(given) and (here := fitting_mesh(mesh)) != mesh:
         notes.append(
             f"mesh.data = {mesh.data} by mesh.fsdp = {mesh.fsdp} does not fit {devices} "
             f"device{'s' * (devices > 1)}: using {here.data} by {here.fsdp}"

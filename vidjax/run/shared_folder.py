@@ -35,7 +35,7 @@ class _Mark(msgspec.Struct):
 
 
 @contextlib.contextmanager
-def marked(folder: Path) -> Iterator[str]:
+def folder_identity(folder: Path) -> Iterator[str]:
     """Yields a text for `folder` that is equal in all processes that mean the same folder.
 
     It must be compared while the context is open. For a bucket it is the URL.

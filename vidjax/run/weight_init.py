@@ -1,8 +1,8 @@
-"""Drawing first weights array by array, where compiling them together would take minutes.
+"""Draws initial weights one array at a time, because compiling all draws together takes minutes.
 
-A network draws hundreds of arrays of a few dozen shapes. As one program, XLA compiles each draw
-anew. Here arrays that are drawn alike share a program, which takes keys and scales as arguments.
-Constant arrays need no program.
+A network draws hundreds of arrays of a few dozen shapes. In a single program, XLA compiles every
+draw separately. Drawn one at a time, arrays that are drawn alike share a compiled program, which
+takes keys and scales as arguments. Constant arrays need no program.
 """
 
 from __future__ import annotations
@@ -22,15 +22,23 @@ from vidjax.jaxpr import bind, is_literal, opened
 
 
 def init_by_array(init: Callable[..., Any], key: jax.Array) -> Any:
-    """`init(key)`, an array at a time, without operations that no result depends on.
+    """Computes `init(key)` array by array, skipping operations that no result depends on.
 
-    No two leaves share their memory: a training step gives away the state that it gets.
+    Leaves never share memory, because a training step donates its state. Each operation rounds as
+    if it were compiled alone.
+
+    Args:
+      init: function of a random key that returns a tree of arrays.
+      key: random key.
+
+    Returns:
+      The tree that `init(key)` would return.
     """
     with collection_paused():
         program, results = jax.make_jaxpr(init, return_shape=True)(key)
     jaxpr, constants = opened(program)
     known = dict(zip((*jaxpr.invars, *jaxpr.constvars), (key, *constants), strict=True))
-    # A program that is compiled quickly uses one core.
+    # A program that was compiled quickly runs on one core.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         draws = _Draws(jaxpr.eqns, known, threads)
         computed = [
@@ -63,7 +71,7 @@ class _Draws:
         self._programs: dict[Hashable, Callable[..., jax.Array]] = {}
 
     def array(self, variable: Any) -> jax.Array | Future[jax.Array]:
-        """The value of a variable, perhaps while it is computed; it is computed once."""
+        """Returns the value of a variable, or a future of it; each variable is computed once."""
         if variable not in self._computed:
             self._computed[variable] = self._begun(variable)
         return self._computed[variable]
@@ -84,7 +92,7 @@ class _Draws:
         return self._threads.submit(self._programs[alike, result], *numbers)
 
     def _needed(self, variable: Any) -> list[Any]:
-        """The operations that a variable depends on, in their order."""
+        """Returns the operations that a variable depends on, in their order."""
         needed: dict[int, Any] = {}
 
         def add(variable: Any) -> None:
@@ -100,9 +108,9 @@ class _Draws:
     def _wired(
         self, operations: Sequence[Any], result: Any
     ) -> tuple[list[tuple[int, ...]], list[Any], int]:
-        """The places of each operation's inputs, the numbers put in, and the place of the result.
+        """Returns the places of each operation's inputs, the arguments, and the place of the result.
 
-        Number n has place n, and the n-th result of an operation has place ~n.
+        Argument n has place n, and the n-th result of an operation has place ~n.
         """
         made = [each for operation in operations for each in operation.outvars]
         places = {each: ~number for number, each in enumerate(made)}
@@ -122,7 +130,7 @@ class _Draws:
 
 
 def _constant(operations: Sequence[Any]) -> Any:
-    """The number that fills an array; None if the operations do anything else."""
+    """Returns the number that fills an array; None if the operations do anything else."""
     (last, *others) = operations
     if others or last.primitive.name != "broadcast_in_dim" or len(last.invars) != 1:
         return None
@@ -132,7 +140,7 @@ def _constant(operations: Sequence[Any]) -> Any:
 def _program(
     operations: Sequence[Any], wiring: Sequence[Sequence[int]], result: int
 ) -> Callable[..., jax.Array]:
-    """Returns the operations as a function of their numbers."""
+    """Returns the operations as a function of their arguments."""
 
     def run(*numbers: Any) -> jax.Array:
         made: list[Any] = []
@@ -140,7 +148,7 @@ def _program(
             taken = [numbers[place] if place >= 0 else made[~place] for place in inputs]
             found = bind(operation.primitive, taken, operation.params)
             found = found if operation.primitive.multiple_results else [found]
-            # Each operation rounds as if it ran alone, so that a seed keeps its weights.
+            # Without it, XLA merges factors across operations, and the weights of a seed change.
             made.extend(jax.lax.optimization_barrier(found))
         return made[~result]
 
@@ -148,7 +156,7 @@ def _program(
 
 
 def _comparable(params: Mapping[str, Any]) -> tuple[tuple[str, Hashable], ...]:
-    """Parameters of an operation as a key. JAX traces draws of a shape once, to the same jaxpr."""
+    """Returns parameters as a key. JAX traces draws of equal shape only once, to one jaxpr."""
     return tuple(
         (name, value if _is_hashable(value) else id(value))
         for name, value in sorted(params.items())

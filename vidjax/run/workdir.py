@@ -15,7 +15,7 @@ import jax
 import msgspec
 
 from vidjax import records
-from vidjax.array_paths import check_place
+from vidjax.array_paths import check_array_path
 from vidjax.layers.convolution.choice import given_table
 from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.run.processes import after_first, is_first
@@ -94,7 +94,7 @@ def check(workdir: Path, config: Config) -> None:
       ConfigError: the directory belongs to another configuration, or holds other files.
       PlaceError: checkpoints cannot be stored at that path.
     """
-    check_place(workdir / "checkpoints")
+    check_array_path(workdir / "checkpoints")
     # An unreadable convolution table is also refused before anything is written.
     given_table()
     file = workdir / "config.json"
@@ -124,7 +124,7 @@ def changed_duration(workdir: Path, config: Config) -> Mapping[str, str]:
     return differing if _is_of_duration(differing) else {}
 
 
-def earlier(workdir: Path) -> list[Config]:
+def earlier_configs(workdir: Path) -> list[Config]:
     """Returns the configurations that a run had before its duration was changed.
 
     Raises:
@@ -146,7 +146,7 @@ def _claim(
             _write_once(workdir, f"config-until-step{step}", read_config(workdir))
         records.write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))
         # Saved predictions refer to the classes that the run began with.
-        if begun_with(workdir) is None:
+        if classes_at_start(workdir) is None:
             records.write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", here)
 
@@ -170,7 +170,7 @@ def _is_of_others(file: Path) -> bool:
 
 
 def _has_begun(workdir: Path) -> bool:
-    """Whether a run has left anything there; a run refused for its settings has not."""
+    """Returns whether a run has left anything there; a run refused for its settings has not."""
     checkpoints = workdir / "checkpoints"
     saved = checkpoints.is_dir() and any(checkpoints.iterdir())
     return saved or (workdir / "metrics.jsonl").is_file()
@@ -199,7 +199,7 @@ def _read(file: Path, way_out: str) -> Config:
         raise ConfigError(f"{file}: {error}") from None
 
 
-def begun_with(workdir: Path) -> tuple[str, ...] | None:
+def classes_at_start(workdir: Path) -> tuple[str, ...] | None:
     """Returns the class names that a run in `workdir` began with; None if no run has begun.
 
     Raises:

@@ -94,7 +94,7 @@ class Slots:
             own, number = own.then, number + 1
 
     def has(self, *names: str) -> bool:
-        """Whether any of the named slots is filled."""
+        """Returns whether any of the named slots is filled."""
         return any(getattr(own, name) is not None for _, own in self.each() for name in names)
 
     def of_block(self, number: int) -> Slots:
@@ -145,7 +145,7 @@ def check_basic(slots: Slots) -> None:
 
 
 def in_slot(path: Iterable[str]) -> bool:
-    """Whether a variable belongs to a method: a part of its path is the name of a filled slot."""
+    """Returns whether a variable belongs to a method: its path has the name of a filled slot."""
     return any(part.startswith(SLOT_NAMES) for part in path)
 
 

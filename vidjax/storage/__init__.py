@@ -16,8 +16,8 @@ appending, changing in place and `fsync` happen only in this package. Its guaran
 - A `durable` file survives a machine that stops: the disk has completed `fsync`, or the store has
   confirmed the write.
 - Symbolic links are refused on a disk. A bucket has none.
-- A new folder (`local.new_folder`) appears at once on a disk. In a bucket its files appear one by
-  one, and the file that lists the others comes last.
+- A new folder (`local_copies.new_folder`) appears at once on a disk. In a bucket its files appear
+  one by one, and the file that lists the others comes last.
 - A checkpoint appears when it is complete: Orbax renames its folder on a disk, and writes
   `commit_success.txt` into it in a bucket.
 

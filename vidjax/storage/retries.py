@@ -8,7 +8,7 @@ import contextlib
 OF_TENSORSTORE = {"max_retries": 6, "initial_delay": "1s", "max_delay": "16s"}
 
 
-def bound() -> None:
+def limit_retries() -> None:
     """Limits TensorStore's retries in Orbax, which has no setting for that."""
     # Orbax creates each of its contexts from one of these.
     with contextlib.suppress(ImportError):

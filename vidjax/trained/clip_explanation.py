@@ -17,7 +17,7 @@ from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.html_page import TUBE, Panel
 from vidjax.explain.map_resolution import finer_layer, is_coarse
 from vidjax.explain.regularized_tubes import name_of, stage_tubes
-from vidjax.explain.saliency_map import together
+from vidjax.explain.saliency_map import sum_upsampled
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
 from vidjax.explain.source_video import SourceVideo
 from vidjax.explain.traced_network import trace_network
@@ -104,7 +104,7 @@ class Explanation:
 
     Attributes:
       label: name of the class.
-      probability: of the class, according to the network.
+      probability: probability of the class, according to the network.
       frames: frames of the clip, uint8 `[T, S, S, 3]`.
       tube: saliency tube of the class.
       stages: tubes by stage, for networks with Class Regularization.
@@ -183,7 +183,7 @@ class Explanation:
         for layer in self.pyramid.layers:
             if layer.maps is not None:
                 cells = (np.tensordot(layer.counts, layer.maps, 1),)
-                volume = together(cells, self.pyramid.size, self.degree)
+                volume = sum_upsampled(cells, self.pyramid.size, self.degree)
                 kept = f"{len(layer.kernels)} kernel{'s' * (len(layer.kernels) != 1)}"
                 facts = (f"level {layer.level}", kept, resolution(cells))
                 found.append(CaptionedMap(layer.name, volume, facts))
@@ -259,7 +259,7 @@ def explain_clip(
       pyramid: settings of `class_feature_pyramid`; None computes no pyramid. The threshold defaults
         to that of the network's card.
       degree: degree of the splines that enlarge tubes; None is the paper's, as in
-        `enlarging.degree_of`.
+        `upsampling.degree_of`.
 
     Raises:
       ValueError: the class does not exist, or the network cannot be explained this way.
@@ -299,7 +299,7 @@ def explain_clip(
 def _enlarged(tube: SaliencyTube, size: Any, degree: int | None) -> SaliencyTube:
     if degree == CUBIC:
         return tube
-    return dataclasses.replace(tube, volume=together(tube.low, size, degree))
+    return dataclasses.replace(tube, volume=sum_upsampled(tube.low, size, degree))
 
 
 def with_theta(settings: Mapping[str, Any], network: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def locate(
 
     Args:
       video: a file.
-      preprocessing: of the network.
+      preprocessing: preprocessing of the network.
       indices: `[T]`, frames of the clip, counted at the rate `fps`; -1 is black.
       fps: frames per second.
 

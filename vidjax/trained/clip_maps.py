@@ -16,7 +16,7 @@ from vidjax.explain.traced_network import trace_network
 from vidjax.explain.upsampling import CUBIC
 from vidjax.trained.clip_explanation import OpenClip, few_cells
 
-Told = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def map_clip(
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     degree: int | None = CUBIC,
-    progress: Told | None = None,
+    progress: Progress | None = None,
 ) -> ClipMaps:
     """Computes saliency maps of a clip.
 
@@ -111,10 +111,10 @@ def map_clip(
       opened: a network and a clip.
       label: name of the class; None is the predicted one.
       names: names of the maps.
-      layer: layer for the maps that take one, as in `features.features_at`.
+      layer: layer for the maps that take one, as in `layer_lookup.features_at`.
       settings: settings of maps, by map name.
       degree: degree of the splines that enlarge maps; None is the paper's, as in
-        `enlarging.degree_of`.
+        `upsampling.degree_of`.
       progress: called with a map's name, its finished passes and the number of passes.
 
     Raises:
@@ -140,7 +140,7 @@ def map_clip(
     return ClipMaps(opened, found, settings, _note(opened, found, given))
 
 
-def _told(progress: Told, title: str) -> Callable[[int, int], None]:
+def _told(progress: Progress, title: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(title, done, total)
 
 

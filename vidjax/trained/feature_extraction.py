@@ -68,7 +68,7 @@ class Extraction:
         check(vars(self), _TABLE, "--")
 
     def facts(self) -> dict[str, Any]:
-        """The settings that determine the rows, of JSON types."""
+        """Returns the settings that determine the rows, of JSON types."""
         names = ("layer", "clips", "crops", "average", "window_stride", "dtype")
         facts = {name: getattr(self, name) for name in names}
         return {**facts, "clips": 0, "average": False} if self.window_stride else facts

@@ -42,7 +42,7 @@ def features(
     Raises:
       ValueError: the network has no such layer, or the clips have the wrong shape.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, vidjax
       >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
       >>> clips = jnp.zeros((1, 4, 32, 32, 3))
@@ -69,7 +69,7 @@ def layers(model: nn.Module, variables: Any, clips: Any) -> dict[str, tuple[int,
       variables: arrays, or their shapes as returned by `jax.eval_shape`.
       clips: `[B, T, H, W, 3]`, floating-point; arrays or shapes.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, vidjax
       >>> from vidjax.trained.features import layers
       >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
@@ -83,13 +83,13 @@ def layers(model: nn.Module, variables: Any, clips: Any) -> dict[str, tuple[int,
 
 
 def _sown(model: nn.Module, variables: Any, clips: jax.Array) -> dict[str, jax.Array]:
-    """Returns what the network itself sows, without what its blocks and methods sow."""
+    """Returns the values that the network itself sows, without those of its blocks and methods."""
     _, state = model.apply(variables, clips, train=False, mutable=["intermediates"])
     sown: Mapping[str, Any] = state["intermediates"]
     return {name: value[0] for name, value in sown.items() if isinstance(value, tuple)}
 
 
 def _place(name: str) -> tuple[bool, bool, str, bool]:
-    """Sort key of a layer: the stem first, then the stages, then the embedding."""
+    """Returns the sort key of a layer: the stem first, then the stages, then the embedding."""
     part = name.removeprefix("fast_")
     return name == EMBEDDING, part != "stem", part, part != name

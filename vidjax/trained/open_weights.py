@@ -24,7 +24,8 @@ def open_weights(text: str, options: Mapping[str, Any] | None = None) -> Trained
 
     Args:
       text: name of the weights; see `HELP`.
-      options: of the network, besides those that the weights determine, as in `create_model`.
+      options: options of the network, as in `create_model`, besides those that the weights
+        determine.
 
     Raises:
       WeightsError: the text names nothing, or the weights cannot be used; says what can.

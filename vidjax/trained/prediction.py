@@ -15,7 +15,7 @@ class Prediction:
     Attributes:
       start: seconds from the video's first frame.
       end: seconds, exclusive; None is the end of the video.
-      probabilities: of the classes, float32 `[K]`.
+      probabilities: probabilities of the classes, float32 `[K]`.
     """
 
     start: float

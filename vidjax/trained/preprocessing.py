@@ -29,9 +29,9 @@ class Preprocessing:
         `fps`.
       size: height and width of the square crop, in pixels.
       short_side: length to which the shorter side of frames is resized before the crop, in pixels.
-      mean: of red, green and blue in [0, 1], or of the flow's x and y; it is subtracted.
-      std: of red, green and blue in [0, 1], or of the flow's x and y; the difference is divided by
-        it.
+      mean: mean of red, green and blue in [0, 1], or of the flow's x and y; it is subtracted.
+      std: standard deviation of red, green and blue in [0, 1], or of the flow's x and y; the
+        difference is divided by it.
       fps: frame rate to which the video is resampled; None keeps each video's own.
       sampling: how frames are sampled from a video, as in `ClipShape`.
       short: policy for videos with too few frames, as in `ClipShape`.
@@ -117,7 +117,7 @@ def read_clip(
 
     Args:
       path: a video file.
-      preprocessing: of the network.
+      preprocessing: preprocessing of the network.
       start: start of the piece in seconds from the first frame; None is 0.
       end: end of the piece in seconds, exclusive; None is the end of the video.
 
@@ -127,7 +127,7 @@ def read_clip(
     Raises:
       DecodeError: the file cannot be decoded.
 
-    Example:
+    Examples:
       >>> import numpy as np, vidjax
       >>> from vidjax.data.encode import write_mp4
       >>> from vidjax.trained.preprocessing import Preprocessing

@@ -50,7 +50,7 @@ def windows(
 
     Args:
       video: a file.
-      preprocessing: of the network.
+      preprocessing: preprocessing of the network.
       crops: crops per window S, as in `Views`.
       start: start of the piece in seconds from the first frame; None is 0.
       end: end of the piece in seconds, exclusive; None is the end of the video.

@@ -74,7 +74,7 @@ class Timeline:
             self._halve()
 
     def pieces(self) -> tuple[Piece, ...]:
-        """The collected pieces: one per window, or one per several windows if there are many."""
+        """Returns the pieces: one per window, or one per several windows if there are many."""
         return tuple(self._pieces)
 
     def _halve(self) -> None:

@@ -37,7 +37,7 @@ class Trained:
     """A network with its weights.
 
     Attributes:
-      name: of the network, as in `list_models()`.
+      name: name of the network, as in `list_models()`.
       options: arguments of `create_model` that it was made with.
       model: the linen module.
       num_classes: number of logits.

@@ -52,7 +52,7 @@ class ClipSampler:
     """How to sample clips from videos.
 
     Attributes:
-      preprocessing: of the network.
+      preprocessing: preprocessing of the network.
       clips: clips spread evenly over each video; 0 slides windows over it instead.
       crops: crops per clip.
       window_stride: seconds from the start of one window to the start of the next.

@@ -33,7 +33,7 @@ def as_record(
 
     Args:
       video: a file.
-      preprocessing: of the network.
+      preprocessing: preprocessing of the network.
       views: views that will be cut from the record; it has no other frames.
       start: start of the piece in seconds from the first frame; None is 0.
       end: end of the piece in seconds, exclusive; None is the end of the video.

@@ -22,7 +22,7 @@ class WeightsName:
     Attributes:
       network: name of the network if the text states it, else empty.
       place: the rest: a path, or the tag of published weights.
-      options: of the network, besides those that the weights determine.
+      options: options of the network, besides those that the weights determine.
     """
 
     network: str

@@ -93,7 +93,7 @@ def continuation(workdir: Path, network: Network, plan: Plan, videos: int) -> Co
 def ends(workdir: Path, network: Network, videos: int) -> set[int]:
     """Returns the last steps of the run in `workdir` under its earlier durations."""
     unit = multigrid.batch_unit(network)
-    return {Plan.of(config, videos, unit).total for config in workdirs.earlier(workdir)}
+    return {Plan.of(config, videos, unit).total for config in workdirs.earlier_configs(workdir)}
 
 
 def _last_step(directory: Path) -> int:

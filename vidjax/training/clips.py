@@ -116,6 +116,13 @@ def clips(
 
     Raises:
       ValueError: the source, split or setting does not exist, or the videos do not fit.
+
+    Examples:
+      >>> import vidjax
+      >>> data = vidjax.clips("synthetic", batch_size=4, clip={"frames": 4, "size": 32})
+      >>> batch = data[0]  # also: for batch in data
+      >>> len(data), batch["clip"].shape, str(batch["clip"].dtype), str(batch["label"].dtype)
+      (16, (4, 4, 32, 32, 3), 'float32', 'int32')
     """
     config = _configured(source, settings)
     if training is None:

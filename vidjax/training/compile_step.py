@@ -50,7 +50,7 @@ def compile_step(
     return Compiled(compiled, seconds, macs, cached=hits.found > 0)
 
 
-def bill(compiled: Sequence[Compiled]) -> dict[str, float]:
+def compile_cost(compiled: Sequence[Compiled]) -> dict[str, float]:
     """Returns the total compile time, and the cost of a step; all shapes cost about the same."""
     return {
         "seconds": sum(each.seconds for each in compiled),

@@ -28,9 +28,9 @@ from vidjax.run.experiment import Experiment
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.process_consistency import agree, agree_on_data, compare
 from vidjax.run.processes import DAYS, after_first, first_says, is_first, meet
-from vidjax.run.sharding import describe, on_hand, to_devices
+from vidjax.run.sharding import adapt_to_devices, describe, to_devices
 from vidjax.run.state import TrainState
-from vidjax.run.workdir import begun_with, check, claim
+from vidjax.run.workdir import check, claim, classes_at_start
 from vidjax.storage.leases import Lease
 from vidjax.storage.ownership import Owner, owned
 from vidjax.storage.writing import writing_bytes
@@ -40,7 +40,7 @@ from vidjax.training.bad_videos import BadVideos
 from vidjax.training.changed_devices import check_device_count
 from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
-from vidjax.training.compile_step import Compiled, bill, compile_step
+from vidjax.training.compile_step import Compiled, compile_cost, compile_step
 from vidjax.training.goodput_log import GoodputLog
 from vidjax.training.initial_weights import resolve, start_from
 from vidjax.training.input_throughput import InputThroughput, input_rate
@@ -95,11 +95,11 @@ def _train(given: Config, workdir: Path, timer: PhaseTimer) -> Outcome:
     given = resolve(given)
     check_writers(given.writers, workdir)
     # Checked before hours of data preparation.
-    after_first(lambda: check(workdir, given), "looking at the work directory")
+    after_first(lambda: check(workdir, given), "checking the work directory")
     require_table(given.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
-        known = begun_with(workdir)
-        config, notes = on_hand(given) if known else (given, [])
+        known = classes_at_start(workdir)
+        config, notes = adapt_to_devices(given) if known else (given, [])
         experiment = Experiment.open(config, progress.count, training=True, classes=known)
         # Checked before the work directory is claimed, so that a refused run does not change it.
         source = experiment.split(config.data.train_split)
@@ -113,7 +113,7 @@ def _train(given: Config, workdir: Path, timer: PhaseTimer) -> Outcome:
             continuation = changed_duration.continuation(workdir, as_given, plan, len(source))
             mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
             claim(workdir, given, experiment.network.classes, continuation.step, mesh)
-            after_first(lambda: classes.keep(workdir), "keeping the weights of classes")
+            after_first(lambda: classes.keep(workdir), "storing the class weights")
             for note in (*notes, *continuation.notes):
                 progress.note(note)
             # From here on there is a state to save. Before, SIGTERM ends the process as usual.
@@ -131,7 +131,7 @@ def _owned(workdir: Path) -> Iterator[Owner | Lease | None]:
             advice = "wait until it ends, stop it, or use another --workdir"
             return stack.enter_context(owned(workdir, advice=advice)) if is_first() else None
 
-        yield after_first(own, "owning the work directory")
+        yield after_first(own, "claiming the work directory")
 
 
 class _Run:
@@ -193,7 +193,7 @@ class _Run:
     def _nothing_to_lose(
         self, *finish: Callable[[], None]
     ) -> contextlib.AbstractContextManager[None]:
-        """A context in which SIGTERM ends the run as soon as pending writes are on disk."""
+        """Lets SIGTERM end the run in this context, as soon as pending writes are on disk."""
 
         def leave() -> None:
             for each in (self._checkpoints.wait, *finish):
@@ -305,18 +305,18 @@ class _Run:
             what = f"compiling the training step for batches of {shape}"
             self._progress.show(what)
             report_progress(what, compiling=True)
-            network = multigrid.shaped(self._network, shape)
+            network = multigrid.with_shape(self._network, shape)
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights
             )
-            self._writer.write_timing(step, f"compile {shape}", bill([one]))
+            self._writer.write_timing(step, f"compile {shape}", compile_cost([one]))
             origin = "from the cache:" if one.cached else "compiled"
             self._progress.note(
                 f"{origin} {shape} in {one.seconds:.1f} s; "
                 f"{one.multiply_adds / 1e9:.2f}e9 multiply-adds a step, forward and backward"
             )
             compiled[shape] = one
-        self._writer.write_timing(step, "compile", bill(list(compiled.values())))
+        self._writer.write_timing(step, "compile", compile_cost(list(compiled.values())))
         return compiled
 
     def _measure_input(self, step: int) -> InputThroughput:

@@ -45,7 +45,7 @@ def make_timetable(network: Network, plan: Plan) -> Timetable:
     )
 
 
-def shaped(network: Network, shape: GridShape) -> Network:
+def with_shape(network: Network, shape: GridShape) -> Network:
     """Returns the network for batches of another shape; parameters do not depend on it."""
     config = network.config
     if shape == base_shape(config):

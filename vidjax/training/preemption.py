@@ -71,7 +71,7 @@ class Preemption:
 
     @contextlib.contextmanager
     def nothing_to_lose(self, leave: Callable[[], None]) -> Iterator[None]:
-        """A context in which SIGTERM ends the process within seconds, even during a compilation.
+        """Lets SIGTERM end the process within seconds in this context, even during a compilation.
 
         Use it when no result would be lost that is not in a checkpoint: before the first step, and
         during an evaluation, which the resumed run does again. Each process of a job leaves on its

@@ -8,7 +8,7 @@ import optax
 
 
 def sigmoid_cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    """Binary cross-entropy, averaged over classes like PyTorch's `BCEWithLogitsLoss`.
+    """Returns the binary cross-entropy, averaged over classes like PyTorch's `BCEWithLogitsLoss`.
 
     The mean keeps the scale of the loss, and therefore of learning rates, independent of the number
     of classes.

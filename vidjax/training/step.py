@@ -16,7 +16,7 @@ from vidjax.data.thesis_augmentation.parameters import Draw
 from vidjax.data.transforms import normalize
 from vidjax.layers.step_count import with_counts_of
 from vidjax.models.registry import Guesses, Reading
-from vidjax.run.freezing import as_in_evaluation, hold
+from vidjax.run.freezing import as_in_evaluation, stop_frozen_gradients
 from vidjax.run.guesses import right_guesses
 from vidjax.run.state import TrainState
 from vidjax.training.gradient_squares import sums_of_squares
@@ -155,7 +155,7 @@ class Step:
         mixing = Mixing(self.mixup, self.mix, self.mix_chance)
         clip, targets = mixing(jax.random.fold_in(rng, 2), clip, targets, mask)
         if self.train_only or self.frozen:
-            params = hold(params, self.train_only, self.frozen)
+            params = stop_frozen_gradients(params, self.train_only, self.frozen)
         with as_in_evaluation(
             self.frozen,
             batch_norm=self.frozen_batch_norm,

@@ -11,10 +11,10 @@ from vidjax.configs import mtnet
 from ..paper_row import Network, PaperRow
 
 METHOD: Mapping[str, Any] = {"class_reg": {"variant": "thesis"}}
-_TWICE = "printed are two operations a multiply-add at 16x224x224, not at the printed 16x112x112"
-_ADDED = "; of the 1.2 to 2.7 that the method is printed to add, it adds 0.2 multiply-adds here"
-_S = "printed inputs are 13x182, with 4.1, 13x160, with less, and 16x256, with 9.0; none has 5.8"
-_M = "the method adds 0.3 here, and 0.1 as printed, to 9.0 and 8.8"
+_TWICE = "two operations per multiply-add at 16x224x224, not at the printed 16x112x112"
+_ADDED = "; the printed 1.2 to 2.7 for the method are 0.2 multiply-adds here"
+_S = "the printed inputs 13x182, 13x160 and 16x256 have 4.1, less, and 9.0; none has 5.8"
+_M = "the method adds 0.3 to 9.0 here; the printed count is 0.1 more than 8.8"
 _L = "two recurrent layers, as the text says; with one it has 49.0 M before the method"
 
 

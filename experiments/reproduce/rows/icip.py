@@ -7,9 +7,9 @@ from typing import Any
 from ..paper_row import Network, PaperRow
 
 _METHOD: dict[str, Any] = {"class_reg": {"variant": "icip"}}
-_TWICE = "printed are two operations a multiply-add, and elementwise ones"
-_ADDED = "; of the 7 to 15 that the method is printed to add, it adds 1 to 3 multiply-adds here"
-_WIDE = "no variant of the network gives the printed operations: two a multiply-add are 207"
+_TWICE = "two operations per multiply-add, and elementwise operations"
+_ADDED = "; the printed 7 to 15 for the method are 1 to 3 multiply-adds here"
+_WIDE = "no variant gives the printed operations; two operations per multiply-add are 207"
 # Label, layers without and with the method, milliseconds that it adds, operations without and
 # with it, and top-1 of table 1 without and with it.
 _NETWORKS = {

@@ -7,12 +7,12 @@ from typing import Any
 from ..paper_row import Network, PaperRow
 from .networks import OTHERS, backbone_rows, mtnet_rows
 
-_R2PLUS1D = "the numbers are those of R(2+1)D-34 on 32x112x112, whatever its name"
+_R2PLUS1D = "despite the row's name, the numbers are those of R(2+1)D-34 on 32x112x112"
 _IP = "counted on 32 frames, which give the printed operations; the table says 8"
 
 
 def others_on_kinetics() -> list[PaperRow]:
-    """Returns the rows of other authors' networks, in the order of table 5.1."""
+    """Returns the rows of networks by other authors, in the order of table 5.1."""
     ip_101: dict[str, Any] = {
         "network": Network("ip_csn_101", 32, 256),
         "operations": 83.0,

@@ -16,7 +16,7 @@ GATED_MIT = {
 
 
 def others_on_moments() -> tuple[PaperRow, ...]:
-    """Returns the rows of other authors' networks, which no configuration here trains."""
+    """Returns the rows of networks by other authors, which no configuration here trains."""
     return (
         PaperRow("EvaNet", 31.8, network=Network("evanet_1", 16, 224), facts=_NAS),
         PaperRow(
@@ -36,7 +36,7 @@ def others_on_moments() -> tuple[PaperRow, ...]:
             7.6,
             18.0,
             facts=_FIXED,
-            why="left out: it hears sound, and sees no frame; the data sets here have no sound",
+            why="left out: it uses sound and no frames, and the data sets here have no sound",
         ),
         PaperRow(
             "TSN+Flow",

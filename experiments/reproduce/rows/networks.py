@@ -59,14 +59,14 @@ class System:
         return PaperRow(label, top1, top5, **{**known, **more})
 
 
-_TWICE = "printed are two operations a multiply-add"
+_TWICE = "two operations per multiply-add"
 _OPEN_34 = "no common input gives 26.6; r3d-50 has 26.5 multiply-adds at 16x224x224"
 _OPEN_2PLUS1 = "no common input gives the printed operations"
 _I3D = (
-    "public code has 12.7 M, 12.3 without its classifier, and 111 of 64 frames; "
-    "the printed are round numbers of other papers, which no code gives"
+    "public code has 12.7 M, 12.3 M without its classifier, and 111 for 64 frames; "
+    "the printed values are round numbers from other papers, which no code gives"
 )
-_S = "printed inputs are 13x182, with 4.1, 13x160, with less, and 16x256, with 9.0; none has 5.8"
+_S = "the printed inputs 13x182, 13x160 and 16x256 have 4.1, less, and 9.0; none has 5.8"
 _M = "without shortcuts, cells and head it has 8.8"
 _L = "two recurrent layers, as the text says; with one it has 49.0 M"
 
@@ -80,13 +80,13 @@ OTHERS: Mapping[str, System] = {
     "X3D-L": System(Network("x3d_l", 16, 356), 24.8, 30, 6.1),
     "X3D-XL": System(Network("x3d_xl", 16, 356), 48.4, 30, 11.0),
     "ir-CSN-101": System(
-        Network("ir_csn_101", 32, 224), 63.6, 10, 22.1, "63.6 are ip-CSN-101's operations"
+        Network("ir_csn_101", 32, 224), 63.6, 10, 22.1, "63.6 is the count of ip-CSN-101"
     ),
     "ip-CSN-101": System(Network("ip_csn_101", 32, 224), 63.6, 10, 24.5),
     "ip-CSN-152": System(Network("ip_csn_152", 32, 256), 108.8, 30, 32.8),
     "R(2+1)D": System(Network("r2plus1d_34", 32, 112), 152.0, 115, 63.6),
 }
-SF_101_OF_50 = "65.7 are SF-50's operations"
+SF_101_OF_50 = "65.7 is the count of SF-50"
 
 # The thesis' own networks: without gates, with gates, and MTNets.
 PLAIN: Mapping[str, System] = {

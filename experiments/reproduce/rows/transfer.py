@@ -1,7 +1,7 @@
-"""Rows of networks that are fine-tuned on UCF-101 and HMDB-51: tables 4.6, 4.7, 5.9 of the thesis.
+"""Rows of networks fine-tuned on UCF-101 and HMDB-51: tables 4.6, 4.7 and 5.9 of the thesis.
 
-A network starts from the weights of an earlier table's run: put its work directory, or the weights,
-at `weights/NETWORK-PRE`, such as `weights/srtg_r3d_34-hacs-k-700`.
+A network starts from the weights of a run of an earlier table. Put the work directory of that run,
+or the weights, at `weights/NETWORK-PRE`, such as `weights/srtg_r3d_34-hacs-k-700`.
 """
 
 from __future__ import annotations

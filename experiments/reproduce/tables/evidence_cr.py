@@ -1,8 +1,8 @@
 """Class Regularization as the thesis tunes it: added to a trained, frozen network.
 
-Each seed has an r3d_50_e1 of four blocks and 16 channels. The other rows begin from it: the method
-trained alone, the same with the row of a random class, and the head trained alone for as long. If
-the guess of a stage matters, the method is better than the random class.
+Each seed has an r3d_50_e1 with four blocks and 16 channels. All other rows start from this network:
+the method trained alone, the same with the row of a random class, and the head trained alone for as
+long. If the guess of a stage matters, the method scores better than the random class.
 """
 
 from typing import Any

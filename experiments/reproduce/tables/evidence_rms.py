@@ -1,8 +1,8 @@
-"""Random Mean Scaling where the baseline overfits: does it generalise better?
+"""Tests whether Random Mean Scaling generalises better where the baseline overfits.
 
-SlowOnly-34 with 1, 1, 2 and 2 blocks and 12 channels, on clips of 4x80x80, whose stages 3 and 4
-have 5x5 and 3x3 positions: the method's local mean over 3x3 is not the mean of the whole map in
-stage 3. 20 training videos of each class are few enough to be learnt by heart.
+The network is SlowOnly-34 with 1, 1, 2 and 2 blocks and 12 channels, on clips of 4x80x80. Its
+stages 3 and 4 have 5x5 and 3x3 positions, so in stage 3 the method's local mean over 3x3 is not the
+mean of the whole map. 20 training videos per class are few enough to be memorised.
 """
 
 from ml_collections import ConfigDict

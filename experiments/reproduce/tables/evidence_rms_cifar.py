@@ -1,8 +1,8 @@
-"""Random Mean Scaling on pictures, with controls of locality.
+"""Random Mean Scaling on images, with controls for locality.
 
-A residual network of 20 layers on a tenth of CIFAR-100. The window 1x1 makes the local mean the
-feature itself, and a window as large as the map makes it the mean of the whole map; the method
-takes 3x3. If locality matters, the method is better than both.
+The network is a ResNet of 20 layers on a tenth of CIFAR-100. With the window 1x1, the local mean is
+the feature itself. With a window as large as the map, it is the mean of the whole map. The method
+uses 3x3. If locality matters, the method scores better than both.
 """
 
 from typing import Any

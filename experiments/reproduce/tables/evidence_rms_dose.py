@@ -1,8 +1,8 @@
-"""Random Mean Scaling over the number of training videos: dose and response.
+"""Random Mean Scaling over the number of training videos.
 
-The network and the test videos are those of `evidence.rms`. A regulariser should help most where
-there are fewest training videos. The steps are as many for each number of videos as `evidence.rms`
-has for 20 of each class, so that more videos do not mean a longer training.
+The network and the test videos are those of `evidence.rms`. A regulariser should help most with the
+fewest training videos. Every number of videos gets as many steps as `evidence.rms` has for 20
+videos per class, so that more videos do not mean longer training.
 """
 
 from collections.abc import Callable

@@ -1,10 +1,10 @@
-"""Temporal gates after the plateau, beside controls of what recurrence adds.
+"""Temporal gates after the plateau, with controls for what recurrence adds.
 
-An r3d_34_e1 of four blocks and 12 channels, on clips of 24 frames, of which the stages see 12, 6, 3
-and 2. `zero_init` is off: with it, blocks begin as their shortcuts and training stays longer on a
-plateau, and neither the thesis nor its code has it. The controls have the same states at all
-frames: a learned scale for each channel, and the states of single frames, averaged. Only a row
-above both uses how a clip goes on over time.
+The network is an r3d_34_e1 with four blocks and 12 channels, on clips of 24 frames; its stages see
+12, 6, 3 and 2 frames. `zero_init` is off, as in the thesis and its code. With it, blocks start as
+their shortcuts and training stays on a plateau for longer. The controls have the same states at all
+frames: a learned scale for each channel, or the states of single frames, averaged. Only a row that
+scores better than both makes use of how a clip changes over time.
 """
 
 from typing import Any

@@ -4,7 +4,7 @@ from ..paper_row import Network, PaperRow
 from ..paper_scale import paper_table
 from ..rows.icip import rows_on
 
-_TWICE = "printed are two operations a multiply-add, and elementwise ones"
+_TWICE = "two operations per multiply-add, and elementwise operations"
 _OTHERS = (
     PaperRow(
         "ResNet50-3D",
@@ -20,7 +20,7 @@ _OTHERS = (
         operations=148.91,
         network=Network("resnext3d_101", 16, 224),
         facts={"pre": "-", "layers": "101"},
-        why="148.91 are ResNet152-3D's in the thesis, table 7.1, which has 76.96 for this one",
+        why="148.91 is ResNet152-3D's count in the thesis, table 7.1, which has 76.96 for this one",
     ),
     PaperRow(
         "MF-Net",

@@ -34,7 +34,7 @@ _ALL_CHANNELS: dict[str, Any] = {"multi_temporal": {"split_input": False}}
 _ARGUMENTS = {"narrow": "r3d", "mtconv_all": "mtconv,split_input=false"}
 # Channels instead of 64: 22.2 billion multiply-adds per clip; MTConvs have 22.1.
 _NARROW = 58
-_TWICE = "printed are two operations a multiply-add"
+_TWICE = "two operations per multiply-add"
 
 
 def _printed(row: str, label: str, network: Network, **more: Any) -> PaperRow:
@@ -70,7 +70,7 @@ _PRINTED = (
         top5=83.5,
         operations=56.0,
         params=38.8,
-        why="no variant of the network has 38.8 M, nor 56.0 operations (two a multiply-add: 49.7)",
+        why="no variant has 38.8 M or 56.0 operations (49.7 with two per multiply-add)",
     ),
     _printed(
         "mfnet",
@@ -80,7 +80,7 @@ _PRINTED = (
         top5=90.4,
         operations=22.5,
         params=8.0,
-        why=f"{_TWICE}, and elementwise ones",
+        why=f"{_TWICE}, and elementwise operations",
     ),
     _printed(
         "slowonly",
@@ -110,7 +110,7 @@ _PRINTED = (
         top5=91.3,
         operations=23.1,
         params=35.7,
-        why="split channels, as table 5.6 wants; printed are numbers between this and the next row",
+        why="split channels, as in table 5.6; printed numbers are between this row and the next",
     ),
     _printed(
         "mtconv_all",
@@ -120,7 +120,7 @@ _PRINTED = (
         top5=91.3,
         operations=23.1,
         params=35.7,
-        why="equation 5.2 by the letter; printed are numbers between this and the row before",
+        why="equation 5.2 taken literally; the printed numbers are between this and the row before",
     ),
 )
 

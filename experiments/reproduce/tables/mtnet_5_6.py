@@ -32,7 +32,7 @@ _PRINTED = {
 }
 _WHY = (
     "the thesis leaves open what the convolutions are made of: factorised kernels over split "
-    "channels fit its numbers best, and do not meet them"
+    "channels fit its numbers best, but not exactly"
 )
 _DELTAS = {share: int(share[0]) / int(share[-1]) for share in _PRINTED["mtnet_m"]} | {"1": 1.0}
 _NAMES = {label: "delta_" + label.replace("/", "_") for label in _DELTAS}

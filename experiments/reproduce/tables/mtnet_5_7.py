@@ -28,8 +28,8 @@ _PRINTED = {
     },
 }
 _WHY = (
-    "cells have two layers, as the text says; differences of the printed parameters are those of "
-    "one; for the operations see table 5.1"
+    "cells have two layers, as the text says, but the printed parameters differ as with one layer; "
+    "for the operations see table 5.1"
 )
 
 TABLE = mtnet_table(

@@ -3,8 +3,8 @@
 from ..paper_row import Network, PaperRow
 from ..paper_scale import paper_table
 
-_TWICE = "printed are two operations a multiply-add, and elementwise ones"
-_MTNET = "table 5.1 prints others for the same networks; what this one counts, it does not say"
+_TWICE = "two operations per multiply-add, and elementwise operations"
+_MTNET = "table 5.1 prints others for the same networks; this one does not say what it counts"
 # Label, network, operations, milliseconds of a back-step, layers, theta.
 _ROWS = (
     ("Multi-FiberNet", Network("mfnet", 16, 224), 22.70, "24.43", "3", "0.6"),

@@ -16,8 +16,8 @@ SCORES = {
 }
 _101: dict[str, Any] = {
     "operations": 163.1,
-    "why": "163.1 are printed for SRTG r(2+1)d-101 elsewhere; table 4.2 has 78.1, which are two "
-    "operations a multiply-add",
+    "why": "other tables print 163.1 for SRTG r(2+1)d-101; table 4.2 has 78.1, which is two "
+    "operations per multiply-add",
 }
 
 TABLE = paper_table(

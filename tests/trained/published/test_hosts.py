@@ -50,7 +50,7 @@ def site(tmp_path, monkeypatch):
 def test_the_cache_is_where_the_variable_says(monkeypatch, tmp_path):
     row = named("x3d_m:kinetics400-pytorchvideo")
     monkeypatch.setenv("VIDJAX_CACHE", str(tmp_path))
-    assert caching.place(row) == tmp_path / row.file
+    assert caching.cached_file(row) == tmp_path / row.file
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("VIDJAX_CACHE", "~/weights")
     assert caching.folder() == tmp_path / "weights"

@@ -39,7 +39,7 @@ from vidjax.data.preparation_report import (
 from vidjax.data.prepared_lookup import find_prepared, is_finished
 from vidjax.data.shard_executors.beam import make_with_beam
 from vidjax.data.shard_executors.dask import make_on_dask
-from vidjax.data.shard_executors.local import make_here
+from vidjax.data.shard_executors.local import make_locally
 from vidjax.data.shard_plan import plan
 from vidjax.data.shard_writer import Made, Task
 from vidjax.data.source_files import SourceFiles
@@ -299,7 +299,7 @@ def _makers(builder: PreparedVideos, tasks: Sequence[Task]) -> Iterator[Made]:
         request.progress("prepare", done, total)
 
     if not (request.beam or request.dask):
-        yield from make_here(tasks, workers=request.workers, progress=progress)
+        yield from make_locally(tasks, workers=request.workers, progress=progress)
         return
     elsewhere = (
         make_with_beam(tasks, request.beam)

@@ -195,7 +195,7 @@ def _judge_leak(cls: type[PublishedVideos], manifest: Manifest, request: Request
 
 
 def _part(cls: type[PublishedVideos], manifest: Manifest) -> str:
-    """Says what the published data set has and this one lacks: a truncated list looks valid."""
+    """Says how much of the published data set is missing, because truncated lists look valid."""
     classes = len({entry.label for entry in manifest.entries})
     whole = max(cls.CLASSES, len(manifest.classes))
     listed = _count(manifest, listed=True)

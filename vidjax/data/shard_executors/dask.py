@@ -109,7 +109,7 @@ def _make(task: Task) -> Made:
 
 
 def _allow_children() -> None:
-    """Lets a Dask worker start processes. Dask's workers are daemons, which Python forbids that.
+    """Lets a Dask worker start processes, which Python forbids to daemons like Dask's workers.
 
     The rule exists so that no process outlives its parent. Ours end with their parent anyway.
     """

@@ -18,7 +18,7 @@ from vidjax.storage.local_copies import scratch
 from vidjax.storage.paths import as_path, is_url
 
 
-def make_here(tasks: Sequence[Task], *, workers: int, progress: Progress) -> Iterator[Made]:
+def make_locally(tasks: Sequence[Task], *, workers: int, progress: Progress) -> Iterator[Made]:
     """Writes all missing shards; yields every shard as soon as it is complete.
 
     Args:

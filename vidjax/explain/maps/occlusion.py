@@ -58,8 +58,8 @@ def draw_occlusion(
       pixels: side of a window in pixels; None is a quarter of each side of the clip.
       steps: number of steps in which a window moves by its own size.
       score: score of the class, `probability` (the paper) or `logit`.
-      blank: what a window is filled with. `grey` is the mean colour, `still` the mean of all
-        frames, `blurred` the clip without detail.
+      blank: filling of a window: `grey` is the mean colour, `still` the mean of all frames,
+        `blurred` the clip without detail.
       progress: called with the number of finished passes and the total.
     """
     del layer

@@ -1,1 +1,1 @@
-"""The algorithms in which a 3D convolution is computed, one a file, and the choice between them."""
+"""Algorithms for 3D convolutions, one per file, and the choice between them."""

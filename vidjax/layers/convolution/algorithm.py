@@ -1,4 +1,4 @@
-"""A way of computing a convolution: up to three passes, and the convolutions it is for."""
+"""Defines a convolution algorithm: up to three passes, and the convolutions that it supports."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ Fits = Callable[[Problem, str], bool]
 
 @dataclass(frozen=True)
 class Algorithm:
-    """Each pass takes the problem and two arrays, and is None where the algorithm has none.
+    """An algorithm for convolutions. Each pass is a function of a problem and two arrays, or None.
 
     Attributes:
-      fits: whether it can compute a pass of a problem.
-      forward: of the input `[B, T, H, W, C]` and the kernel `[kt, kh, kw, C / groups, O]`, to
+      fits: function of a problem and the name of a pass that tells whether the algorithm can
+        compute it.
+      forward: maps the input `[B, T, H, W, C]` and the kernel `[kt, kh, kw, C / groups, O]` to
         `[B, T', H', W', O]`.
-      input_gradient: of the kernel and the gradient of the result.
-      kernel_gradient: of the input and the gradient of the result.
+      input_gradient: maps the kernel and the gradient of the result to the input's gradient.
+      kernel_gradient: maps the input and the gradient of the result to the kernel's gradient.
     """
 
     fits: Fits
@@ -33,12 +34,12 @@ class Algorithm:
     kernel_gradient: Pass | None = None
 
     def has(self, name: str, problem: Problem) -> bool:
-        """Whether it has the pass for the problem."""
+        """Returns whether the algorithm can compute a pass of the problem."""
         return getattr(self, name) is not None and self.fits(problem, name)
 
 
 def from_forward(fits: Fits, forward: Pass) -> Algorithm:
-    """An algorithm whose gradients are those that JAX finds of its forward pass."""
+    """Makes an algorithm from its forward pass; JAX derives the gradients."""
 
     def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
         zeros = jnp.zeros(problem.shape, g.dtype)

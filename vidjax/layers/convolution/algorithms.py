@@ -1,17 +1,17 @@
-"""The algorithms by name. A new one is a file with a `ALGORITHM`, and a line here."""
+"""The algorithms by name. To add one, write a file with an `ALGORITHM`, and list it here."""
 
 from __future__ import annotations
 
 from vidjax.layers.convolution import (
-    blocks,
+    col2im,
     frame_by_frame,
-    overlap,
+    im2col,
     pallas,
-    patches,
     phases,
     pointwise,
     reduced,
     shifted,
+    space_to_depth,
     taps,
     winograd,
     xla,
@@ -24,11 +24,11 @@ ALGORITHMS: dict[str, Algorithm] = {
     "xla": xla.ALGORITHM,
     "pointwise": pointwise.ALGORITHM,
     "taps": taps.ALGORITHM,
-    "patches": patches.ALGORITHM,
+    "im2col": im2col.ALGORITHM,
     "winograd": winograd.ALGORITHM,
     "frame_by_frame": frame_by_frame.ALGORITHM,
-    "blocks": blocks.ALGORITHM,
-    "overlap": overlap.ALGORITHM,
+    "space_to_depth": space_to_depth.ALGORITHM,
+    "col2im": col2im.ALGORITHM,
     "phases": phases.ALGORITHM,
     "shifted": shifted.ALGORITHM,
     "reduced": reduced.ALGORITHM,
@@ -38,5 +38,5 @@ ALGORITHMS: dict[str, Algorithm] = {
 
 
 def candidates(name: str, problem: Problem) -> list[str]:
-    """The algorithms that have a pass of a problem."""
+    """Lists the algorithms that can compute a pass of a problem."""
     return [algorithm for algorithm in ALGORITHMS if ALGORITHMS[algorithm].has(name, problem)]

@@ -1,13 +1,13 @@
 """Channel-wise 3D convolution on a TPU, in Pallas kernels that Mosaic compiles.
 
-A program holds a window of whole rows in the fast memory: columns lie along the sublanes of a
-vector, channels along its lanes, so that taps in time and height are other vectors, and only those
-in width shift one. Sums that belong to one shift are added up first, for one shift a row. Clips are
-padded, and columns that a stride skips are parted from those it takes, in a copy beforehand.
+Each program holds a window of whole rows in VMEM. Columns are along the sublanes of a vector, and
+channels along its lanes. So taps in time and height read other vectors, and only taps in width
+shift one. Products with the same shift are added up first, so each row is shifted once per shift.
+A copy before the kernel pads the clips, and separates the columns of each phase of the stride.
 
-The input's gradient is the convolution of the output's gradient, with gaps where the stride
-skipped, by the mirrored kernel. Gaps are multiplied too: that costs as much as a layer without
-the stride, and only the few layers that halve the frames have one.
+The input's gradient is a convolution of the output's gradient, with zeros between strided
+positions, by the mirrored kernel. Multiplying those zeros makes it as slow as a layer without
+stride. Only the few layers that downsample have a stride.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from vidjax.layers.padding import pad
 
 Ref = Any
 
-# Bytes of a window of x: there are two at a time, of the 16 MiB that a kernel is given.
+# Most bytes of a window of x. There are two at a time, in the 16 MiB of VMEM that a kernel gets.
 _WINDOW = 3 * 2**20
-# Frames and rows of results in a program, the most first; the first whose window fits is taken.
+# Frames and rows of the result per program, largest first; the first whose window fits is used.
 _TILES = ((4, 8), (2, 8), (2, 4), (1, 4), (1, 2), (1, 1))
 _SUBLANES, _LANES = 8, 128
 
 
 class Layout(NamedTuple):
-    """How a convolution is laid out in programs.
+    """How a convolution is divided into programs.
 
     Attributes:
-      taps: of the kernel along T, H, W.
-      strides: along T, H, W.
+      taps: taps of the kernel along T, H, W.
+      strides: strides along T, H, W.
       result: frames, rows and columns of the result.
-      tile: frames and rows of the result in a program.
-      columns: of each phase of a row of x: those with one remainder modulo the stride.
+      tile: frames and rows of the result per program.
+      columns: columns in each phase of a row of x; a phase has equal remainders modulo the stride.
     """
 
     taps: Triple
@@ -54,12 +54,12 @@ class Layout(NamedTuple):
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Programs along T and H."""
+        """Numbers of programs along T and H."""
         return pl.cdiv(self.result[0], self.tile[0]), pl.cdiv(self.result[1], self.tile[1])
 
     @property
     def window(self) -> tuple[int, int]:
-        """Frames and rows of x that a program sees."""
+        """Frames and rows of x that a program reads."""
         return (
             (self.tile[0] - 1) * self.strides[0] + self.taps[0],
             (self.tile[1] - 1) * self.strides[1] + self.taps[1],
@@ -69,7 +69,7 @@ class Layout(NamedTuple):
 def forward(
     x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, *, interpret: bool = False
 ) -> jax.Array:
-    """`[B, T', H', W', C]`, as `pallas.forward`."""
+    """Computes `[B, T', H', W', C]`, as described in `pallas.forward`."""
     layout = _layout(x, kernel.shape, strides, pads)
     channels = x.shape[-1]
     weights = kernel.reshape(-1, channels).astype(jnp.float32)
@@ -94,7 +94,7 @@ def input_gradient(
     *,
     interpret: bool = False,
 ) -> jax.Array:
-    """`[B, T, H, W, C]`, as `pallas.input_gradient`."""
+    """Computes `[B, T, H, W, C]`, as described in `pallas.input_gradient`."""
     gaps = [(0, 0, 0), *((0, 0, stride - 1) for stride in strides), (0, 0, 0)]
     g = lax.pad(g, jnp.zeros((), g.dtype), gaps)
     around = []
@@ -113,7 +113,7 @@ def kernel_gradient(
     *,
     interpret: bool = False,
 ) -> jax.Array:
-    """`[kt kh kw, C]` in float32, as `pallas.kernel_gradient`.
+    """Computes `[kt kh kw, C]` in float32, as described in `pallas.kernel_gradient`.
 
     The programs run one after another, and add to the same sums.
     """
@@ -150,12 +150,12 @@ def _layout(x: jax.Array, kernel_shape: tuple[int, ...], strides: Triple, pads: 
             return layout
     raise ValueError(
         f"a kernel of {time} x {height} rows of {columns * strides[2]} columns and {x.shape[-1]} "
-        f"channels does not fit in a TPU's fast memory: use XLA's convolution"
+        f"channels does not fit into a TPU's VMEM: use XLA's convolution"
     )
 
 
 def _windows(x: jax.Array, layout: Layout, pads: Pads) -> jax.Array:
-    """Pads to whole windows, and parts columns: `[B, T, H, phases, W/phases, C]`."""
+    """Pads to whole windows, and separates columns by phase: `[B, T, H, phases, W/phases, C]`."""
     sizes = [
         (count * tile - 1) * stride + taps
         for count, tile, stride, taps in zip(
@@ -236,7 +236,7 @@ def _frame_and_row(number: jax.Array, layout: Layout) -> tuple[jax.Array, jax.Ar
 
 
 def _tapped(x: Ref, frame: jax.Array, row: jax.Array, layout: Layout) -> Any:
-    """Each tap with the columns `[W/phases, C]`, in float32, of its phase of the row it meets."""
+    """Yields each tap with the columns that it meets in a row, float32 `[W/phases, C]`."""
     for time, height, phase in itertools.product(
         range(layout.taps[0]), range(layout.taps[1]), range(layout.strides[2])
     ):
@@ -251,5 +251,5 @@ def _number(tap: Triple, layout: Layout) -> int:
 
 
 def _shifted(numbers: jax.Array, shift: int, columns: int) -> jax.Array:
-    """`[W, C]` moved by so many columns, in `columns` of them; the others are zero."""
+    """Shifts `[W, C]` by some columns, and pads it with zeros to `columns` columns."""
     return jnp.pad(numbers, ((shift, columns - shift - numbers.shape[0]), (0, 0)))

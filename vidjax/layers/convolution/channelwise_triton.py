@@ -1,14 +1,14 @@
 """Channel-wise 3D convolution on a GPU, in Pallas kernels that Triton compiles.
 
-A program computes a few rows of a few frames: as many as let a number that it has loaded serve
-several sums, few enough for the sums to stay in registers. Numbers outside of a clip are masked
-loads of zero, so that no padded copy is made. The input's gradient gathers too: the remainder of
-a position modulo the stride says which taps reach it, so that a stride costs no multiplication by
-zero and no copy of the output's gradient with gaps in it.
+Each program computes a few rows of a few frames: enough that each loaded number serves several
+sums, and few enough that the sums stay in registers. Masked loads give zeros outside of a clip, so
+no padded copy is needed. The input's gradient gathers as well: the remainder of a position modulo
+the stride determines the taps that reach it. So a stride needs neither multiplications by zero nor
+a copy of the output's gradient with gaps.
 
-The sizes of tiles are reasoned, for a kernel of 3x3x3 and 255 registers a thread, not measured.
-Needs an NVIDIA GPU of compute capability 8.0 or newer, and a JAX whose Pallas has Triton: it is
-deprecated since 0.11, and its successor, Mosaic GPU, is for Hopper and newer.
+The sizes of tiles were derived for 3x3x3 kernels and 255 registers per thread; they have not been
+tuned by measurements. The kernels need an NVIDIA GPU of compute capability 8.0 or newer, and a JAX
+whose Pallas has Triton. JAX 0.11 deprecated it; its successor, Mosaic GPU, needs Hopper or newer.
 """
 
 from __future__ import annotations
@@ -29,25 +29,24 @@ from vidjax.layers.convolution.problem import Pads, Triple
 
 Ref = Any
 
-# Numbers in the block of columns and channels that a program holds at a time, and in a thread's
-# share of it; channels in it at most.
+# Elements of a block of columns and channels; elements of it per thread; most channels in it.
 _BLOCK, _THREAD, _CHANNELS = 256, 2, 64
-# Frames and rows of a tile, the most first, of which the first is taken that unrolls to no more
-# multiply-adds, and needs no more sums, than this.
+# Frames and rows of a tile, largest first. The first one within the limits below is used: most
+# unrolled multiply-adds, and most sums.
 _TILES = ((4, 4), (2, 4), (4, 2), (1, 4), (4, 1), (2, 2), (1, 2), (2, 1))
 _UNROLLED, _SUMS = 512, 16
-# The kernel's gradient has a sum for each tap besides, and so smaller tiles.
+# The kernel's gradient also has a sum for each tap, so its tiles are smaller.
 _GRADIENT_UNROLLED = 256
-# Parts of a clip, at most, that are summed apart, and tiles in each, at least.
+# Most parts of the clips that are summed separately; fewest tiles in each part.
 _PARTS, _PART_TILES = 512, 4
 
 
 class Axis(NamedTuple):
-    """How positions of a result along an axis come from positions of its source.
+    """Maps positions of the source to positions of the result, along one axis.
 
-    For every unit u of the result and every link (read, write, tap), the place
-    `write_start + u write_step + write` of the result adds up `kernel[tap]` times the place
-    `read_start + u read_step + read` of the source.
+    For each unit u of the result and each link (read, write, tap), `kernel[tap]` times the source
+    at `read_start + u read_step + read` is added to the result at
+    `write_start + u write_step + write`.
     """
 
     result: int
@@ -59,15 +58,15 @@ class Axis(NamedTuple):
     links: tuple[Triple, ...]
 
     def read(self, unit: Any) -> Any:
-        """The first place of the source that a unit reads, but for the links."""
+        """Returns the position of the source that a unit reads from, before a link's offset."""
         return self.read_start + unit * self.read_step
 
     def write(self, unit: Any) -> Any:
-        """The first place of the result that a unit is."""
+        """Returns the position of the result that a unit writes to, before a link's offset."""
         return self.write_start + unit * self.write_step
 
     def reads(self, units: int) -> dict[int, list[tuple[int, int]]]:
-        """The reads of so many units, and the (write, tap) pairs that each serves."""
+        """Returns the offsets that some units read, and the (write, tap) pairs that each serves."""
         served: dict[int, list[tuple[int, int]]] = {}
         for unit, (read, write, tap) in itertools.product(range(units), self.links):
             pair = unit * self.write_step + write, tap
@@ -79,7 +78,7 @@ Axes = tuple[Axis, Axis, Axis]
 
 
 class Tile(NamedTuple):
-    """Units of T, H, W, and channels, that a program works on at a time."""
+    """The units along T, H and W, and the channels, that a program processes at a time."""
 
     frames: int
     rows: int
@@ -90,7 +89,7 @@ class Tile(NamedTuple):
 def forward(
     x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, *, interpret: bool = False
 ) -> jax.Array:
-    """`[B, T', H', W', C]`, as `pallas.forward`."""
+    """Computes `[B, T', H', W', C]`, as described in `pallas.forward`."""
     axes = _axes(_forward_axis, x.shape, kernel.shape, strides, pads)
     return _gather(x, kernel, axes, "channelwise_forward", interpret)
 
@@ -104,7 +103,7 @@ def input_gradient(
     *,
     interpret: bool = False,
 ) -> jax.Array:
-    """`[B, T, H, W, C]`, as `pallas.input_gradient`."""
+    """Computes `[B, T, H, W, C]`, as described in `pallas.input_gradient`."""
     axes = _axes(_gradient_axis, x_shape, kernel.shape, strides, pads)
     return _gather(g, kernel, axes, "channelwise_input_gradient", interpret)
 
@@ -118,9 +117,10 @@ def kernel_gradient(
     *,
     interpret: bool = False,
 ) -> jax.Array:
-    """`[kt kh kw, C]` in float32, as `pallas.kernel_gradient`.
+    """Computes `[kt kh kw, C]` in float32, as described in `pallas.kernel_gradient`.
 
-    Parts of the clips are summed apart, and then together: the same numbers every time.
+    Parts of the clips are summed separately, then added up in a fixed order, so the result is
+    deterministic.
     """
     axes = _axes(_forward_axis, x.shape, kernel_shape, strides, pads)
     channels = x.shape[-1]
@@ -159,7 +159,7 @@ def _forward_axis(size: int, taps: int, stride: int, pads: tuple[int, int]) -> A
 
 
 def _gradient_axis(size: int, taps: int, stride: int, pads: tuple[int, int]) -> Axis:
-    """A unit is the positions that have one quotient by the stride, counted with the padding."""
+    """Makes the axis of a gradient; a unit has the padded positions of equal quotient by stride."""
     first, last = pads[0] // stride, (size - 1 + pads[0]) // stride
     links = tuple((-(tap // stride), tap % stride, tap) for tap in range(taps))
     return Axis(size, last - first + 1, first, 1, first * stride - pads[0], stride, links)
@@ -184,12 +184,12 @@ def _tile(axes: Axes, channels: int, unrolled: int) -> Tile:
 
 
 def _shared(axis: Axis) -> int:
-    """Units that are worth having in a tile: with one tap, none has a read in common."""
+    """Returns how many units a tile may have: 1 with a single tap, as units then share no reads."""
     return pl.next_power_of_2(axis.units) if len(axis.links) > 1 else 1
 
 
 def _counts(axes: Axes, tile: Tile) -> Triple:
-    """Tiles along T, H, W."""
+    """Returns the numbers of tiles along T, H, W."""
     frames, rows, columns = (
         pl.cdiv(axis.units, size) for axis, size in zip(axes, tile[:3], strict=True)
     )
@@ -224,7 +224,7 @@ def _gather_body(source: Ref, kernel: Ref, result: Ref, *, axes: Axes, tile: Til
     clip = pl.program_id(4)
     read = _Blocks(source, clip, map(Axis.read, axes, units), lanes)
     sums = dict.fromkeys(_written(axes, tile), jnp.zeros(columns.shape, jnp.float32))
-    # The taps of one column at a time: those of all would not fit in the registers.
+    # The taps of all columns would not fit into the registers, so each column is done separately.
     for column in axes[2].reads(1).items():
         weights: dict[Triple, jax.Array] = {}
         for place, served in _served(axes, tile, column):
@@ -268,14 +268,14 @@ def _kernel_gradient_body(
 
 
 def _block(tile: Tile, column: jax.Array, lane: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The column, and the channel, of each element of a block."""
+    """Returns the column and the channel of each element of a block."""
     shape = tile.columns, tile.channels
     columns = column * tile.columns + lax.broadcasted_iota(jnp.int32, shape, 0)
     return columns, lane * tile.channels + lax.broadcasted_iota(jnp.int32, shape, 1)
 
 
 def _split(number: jax.Array, counts: Triple) -> tuple[jax.Array, ...]:
-    """The clip, frame, row and column of a tile from its number; past the last, no such clip."""
+    """Splits a tile's number into clip, frame, row and column; the clip may be past the last."""
     digits: list[jax.Array] = []
     for count in reversed(counts):
         digits.insert(0, lax.rem(number, jnp.int32(count)))
@@ -291,7 +291,7 @@ def _written(axes: Axes, tile: Tile) -> Iterator[Triple]:
 def _served(
     axes: Axes, tile: Tile, column: tuple[int, list[tuple[int, int]]]
 ) -> Iterator[tuple[Triple, list[tuple[Triple, Triple]]]]:
-    """Places along T, H, W that are read, and the places and taps that each serves."""
+    """Yields offsets along T, H, W that are read, and the (offset, tap) pairs that each serves."""
     frames, rows = axes[0].reads(tile.frames), axes[1].reads(tile.rows)
     for frame, row in itertools.product(frames, rows):
         pairs = itertools.product(frames[frame], rows[row], column[1])
@@ -299,14 +299,14 @@ def _served(
 
 
 def _weights(kernel: Ref, tap: Triple, lanes: jax.Array) -> jax.Array:
-    # As large as a block, though its rows are equal: a row by itself would be spread over the
-    # threads in another way than the blocks that it is multiplied with.
+    # A whole block with equal rows, because Triton would distribute a single row over the threads
+    # differently from the blocks that it is multiplied by.
     weights = pltriton.load(kernel.at[(*tap, 0, lanes)], mask=lanes < kernel.shape[-1], other=0.0)
     return weights.astype(jnp.float32)
 
 
 class _Blocks:
-    """Blocks of columns and channels of an array `[B, T, H, W, C]`, by their places in a tile."""
+    """Loads and stores blocks of columns and channels of an array `[B, T, H, W, C]`."""
 
     def __init__(self, array: Ref, clip: jax.Array, starts: Iterable[Any], lanes: jax.Array):
         self._array, self._clip, self._starts, self._lanes = array, clip, list(starts), lanes
@@ -314,7 +314,7 @@ class _Blocks:
         self._known: dict[tuple[int, int], tuple[jax.Array, jax.Array]] = {}
 
     def load(self, place: Triple) -> jax.Array:
-        """Numbers in float32; zero outside of the array."""
+        """Loads a block as float32, with zeros outside of the array."""
         index, inside = self._at(place)
         numbers = pltriton.load(self._array.at[index], mask=inside, other=0.0)
         return numbers.astype(jnp.float32)

@@ -1,8 +1,9 @@
-"""Which algorithm computes a convolution: that of the most similar one in a table of measurements.
+"""Chooses the algorithm for a convolution from a table of measured times.
 
-`vidjax benchmark kernels --measure=table.csv` measures such a table on the machine
-at hand; the environment's `VIDJAX_CONVOLUTIONS` names it, in place of the one that comes along for
-the backend. A backend without a table has XLA's own convolution.
+The choice is the fastest algorithm for the most similar convolution in the table. vidjax brings a
+table for CPUs. `vidjax benchmark kernels --measure=table.csv` measures one on your machine; set
+`VIDJAX_CONVOLUTIONS=table.csv` in the environment to use it instead. A backend without a table uses
+XLA's own convolution.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import functools
 import hashlib
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,17 +28,26 @@ COLUMNS = (
     "backend", "pass", "clip", "kernel", "strides", "pads", "outputs", "groups", "algorithm", "ms",
     "others",
 )  # fmt: skip
-_RENAMED = {"form": "algorithm"}
-# Where nothing similar was measured: the first that fits.
+# Names in tables that were measured before version 0.2.
+_RENAMED_COLUMNS = {"form": "algorithm"}
+_RENAMED_ALGORITHMS = {"blocks": "space_to_depth", "overlap": "col2im", "patches": "im2col"}
+_OLD_ALGORITHM = re.compile(rf"\b({'|'.join(_RENAMED_ALGORITHMS)})\b")
+# The order of preference if the table has no similar convolution.
 _UNMEASURED = (
-    "onednn", "pointwise", "shifted", "blocks", "winograd", "overlap", "phases", "patches", "taps",
-    "xla",
+    "onednn", "pointwise", "shifted", "space_to_depth", "winograd", "col2im", "phases", "im2col",
+    "taps", "xla",
 )  # fmt: skip
+
+# Channels up to which a convolution is narrow. In the table, each algorithm ran alone. In a
+# program, algorithms of several operations lose more than a single call: training r3d_18 of width
+# 16 on clips of 16x64x64 took 79 ms by the table, and 51 ms with oneDNN for narrow convolutions
+# (two cores of an AMD EPYC, 2026-11-30).
+_NARROW = 128
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A row of a table: a problem, a pass of it, and its algorithms, the fastest first."""
+    """A row of a table: a pass of a problem, and the algorithms for it, fastest first."""
 
     name: str
     problem: Problem
@@ -44,10 +55,15 @@ class Measured:
 
 
 def choose(name: str, problem: Problem, backend: str) -> str:
-    """The algorithm for a pass of a problem."""
+    """Returns the name of the algorithm for a pass of a problem.
+
+    It is oneDNN for narrow convolutions, unless the environment names a table.
+    """
     if backend not in backends():
         return "xla"
     fitting = set(candidates(name, problem))
+    if "onednn" in fitting and _is_narrow(problem) and not os.environ.get(VARIABLE):
+        return "onednn"
     rows = [row for row in _rows(name, backend) if _alike(row, problem)]
     rows = [row for row in rows if fitting.intersection(row.algorithms)]
     if not rows:
@@ -56,13 +72,18 @@ def choose(name: str, problem: Problem, backend: str) -> str:
     return next(algorithm for algorithm in nearest.algorithms if algorithm in fitting)
 
 
+def _is_narrow(problem: Problem) -> bool:
+    taps, channels = math.prod(problem.kernel[:3]), max(problem.kernel[3:])
+    return problem.groups == 1 and taps > 1 and channels <= _NARROW
+
+
 def backends() -> frozenset[str]:
-    """Those that have a table."""
+    """Returns the backends that have a table."""
     return frozenset(_table(os.environ.get(VARIABLE, "")))
 
 
 def given_table() -> dict[str, Any] | None:
-    """The table that the environment names: path, sha256, and the backends it has rows for."""
+    """Describes the table that the environment names: path, sha256 and backends; None if unset."""
     path = os.environ.get(VARIABLE, "")
     if not path:
         return None
@@ -72,27 +93,17 @@ def given_table() -> dict[str, Any] | None:
 
 
 def read_table(path: Path) -> dict[str, list[Measured]]:
-    """The rows of a table, by backend.
+    """Reads the rows of a table, by backend.
 
     Raises:
-      ValueError: a column is missing, or a value is not one; the line is named.
+      ValueError: a column is missing, or a value is not allowed; names the row.
     """
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a table but a binary file ({error.reason})") from error
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    reader = csv.DictReader(lines)
-    # Tables that were measured before version 0.2 call an algorithm a form.
-    reader.fieldnames = [_RENAMED.get(name, name) for name in reader.fieldnames or ()]
-    if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
-        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {reader.fieldnames}")
     table: dict[str, list[Measured]] = {}
-    for number, row in enumerate(reader, 1):
+    for number, row in enumerate(read_rows(path), 1):
         try:
-            # Of a row that was cut off, as by an interrupted measurement, the rest is None.
+            # An interrupted measurement may leave a row that is cut off; its other values are None.
             if absent := [column for column in COLUMNS if row[column] is None]:
-                raise ValueError(f"no {', '.join(absent)}; take the row out or measure anew")
+                raise ValueError(f"no {', '.join(absent)}; delete the row or measure it again")
             algorithms = (row["algorithm"], *(each.split(":")[0] for each in row["others"].split()))
             if unknown := [algorithm for algorithm in algorithms if algorithm not in ALGORITHMS]:
                 raise ValueError(f"algorithm {unknown[0]!r}: one of {', '.join(ALGORITHMS)}")
@@ -103,8 +114,32 @@ def read_table(path: Path) -> dict[str, list[Measured]]:
     return table
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Reads the rows of a table by column; columns and algorithms of old tables get today's names.
+
+    Raises:
+      ValueError: it is not a text file, or lacks a column.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is a binary file, not a table ({error.reason})") from error
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    reader = csv.DictReader(lines)
+    reader.fieldnames = [_RENAMED_COLUMNS.get(name, name) for name in reader.fieldnames or ()]
+    if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
+        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {reader.fieldnames}")
+    renamed = ("algorithm", "others")
+    return [{**row, **{column: _renamed(row[column]) for column in renamed}} for row in reader]
+
+
+def _renamed(algorithms: str | None) -> Any:
+    """Gives the algorithms in a cell their new names; None stays None."""
+    return algorithms and _OLD_ALGORITHM.sub(lambda old: _RENAMED_ALGORITHMS[old[0]], algorithms)
+
+
 def row_of(name: str, problem: Problem, backend: str, ms: dict[str, float]) -> dict[str, str]:
-    """The row of a table that says how long each algorithm took, in milliseconds."""
+    """Makes the row of a table for a convolution's pass, from each algorithm's milliseconds."""
     order = sorted(ms, key=lambda algorithm: ms[algorithm])
     return {
         **key_of(name, problem, backend),
@@ -115,7 +150,7 @@ def row_of(name: str, problem: Problem, backend: str, ms: dict[str, float]) -> d
 
 
 def key_of(name: str, problem: Problem, backend: str) -> dict[str, str]:
-    """What a row of a table is about, by its columns."""
+    """Returns the columns of a row that say which pass of which convolution it is about."""
     pads = "x".join(f"{before}+{after}" for before, after in problem.pads)
     return {
         "backend": backend,
@@ -134,7 +169,7 @@ def _text(sizes: Sequence[int]) -> str:
 
 
 def problem_of_row(row: Mapping[str, str]) -> Problem:
-    """The convolution that a row of a table is about."""
+    """Returns the convolution that a row of a table is about."""
     shape, kernel, strides = (
         tuple(map(int, row[key].split("x"))) for key in ("clip", "kernel", "strides")
     )
@@ -157,7 +192,7 @@ def _named(given: str, name: str, backend: str) -> list[Measured]:
 
 @functools.cache
 def _table(given: str) -> dict[str, list[Measured]]:
-    """The rows that come along, and those that were given in place of them for their backends."""
+    """Returns vidjax's own table, where a given table replaces the backends that it has."""
     table = read_table(Path(__file__).with_name("measured.csv"))
     return {**table, **_given(given)} if given else table
 
@@ -165,13 +200,16 @@ def _table(given: str) -> dict[str, list[Measured]]:
 def _given(path: str) -> dict[str, list[Measured]]:
     if not as_path(path).is_file():
         raise ValueError(
-            f"{VARIABLE}={path}: no such table; `benchmark kernels --measure` makes one"
+            f"{VARIABLE}={path}: no such table; `vidjax benchmark kernels --measure` makes one"
         )
     return read_table(as_path(path))
 
 
 def _alike(row: Measured, problem: Problem) -> bool:
-    """Only what is of the same kind, extent and stridedness says something about a problem."""
+    """Returns whether a row can predict a problem.
+
+    Both have the same kind and extent, and both have a stride or neither.
+    """
     other = row.problem
     return (other.kind, other.extent, other.strided) == (
         problem.kind,
@@ -181,7 +219,7 @@ def _alike(row: Measured, problem: Problem) -> bool:
 
 
 def _distance(one: Problem, other: Problem) -> float:
-    """How far apart two are in octaves of positions, frames, channels, outputs and taps."""
+    """Measures how different two problems are, in octaves of positions, frame size and channels."""
     return math.hypot(*(math.log2(a / b) for a, b in zip(_sizes(one), _sizes(other), strict=True)))
 
 

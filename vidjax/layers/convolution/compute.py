@@ -1,4 +1,4 @@
-"""A convolution with its gradients, each in the algorithm that is chosen for it."""
+"""Computes a convolution and its gradients, each by the algorithm that the table chooses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_t
 
 
 def convolve(problem: Problem, x: jax.Array, kernel: jax.Array, backend: str) -> jax.Array:
-    """`[B, T', H', W', O]`, by the table of a backend."""
+    """Convolves `[B, T, H, W, C]` to `[B, T', H', W', O]`, by the table of a backend."""
     live = live_taps(problem)
     problem, kernel = without_dead_taps(problem, live), kernel[live]
     if problem.kind == "grouped" and backend == "cpu" and not _computed_whole(problem):
@@ -24,7 +24,7 @@ def convolve(problem: Problem, x: jax.Array, kernel: jax.Array, backend: str) ->
 
 
 def _computed_whole(problem: Problem) -> bool:
-    """Whether there is an algorithm beside XLA's slow one that computes all groups at once."""
+    """Returns whether each pass has an algorithm for all groups at once, besides XLA's slow one."""
     return all(set(candidates(name, problem)) - {"xla"} for name in PASSES)
 
 
@@ -54,7 +54,7 @@ def _pass(backend: str, name: str, problem: Problem, one: jax.Array, other: jax.
     return _computed(choose(name, problem, backend), name, problem, one, other)
 
 
-# Not inlined: a network has many convolutions of the same shapes, which are traced once.
+# Not inlined, so that the many convolutions of equal shapes in a network are traced only once.
 @functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=False)
 def _computed(
     algorithm: str, name: str, problem: Problem, one: jax.Array, other: jax.Array

@@ -1,8 +1,8 @@
-"""Each frame's patches meet the taps of all times in one product; results are added in time.
+"""Multiplies the patches of each frame by all temporal taps at once, and adds the results in time.
 
-Where channels are few, as in a stem, patches over time are long to copy: a frame's own are as many
-times shorter as there are taps in time, and the products' rows as many times wider, which matrix
-products like. Taps that would meet padding before the first or after the last frame are left out.
+With few channels, as in a stem, copying patches that span kt frames takes long. Patches of one
+frame are kt times shorter. One matrix product multiplies them by all kt taps, so its rows are kt
+times wider, which makes it faster. Taps that would only meet temporal padding are left out.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.convolution.windows import windows
 from vidjax.layers.padding import pad
 
-# Elements of a frame's patches or products in memory at once: 16 MiB of float32.
+# Most elements of a frame's patches or products in memory at once: 16 MiB of float32.
 _ELEMENTS = 2**22
-# Products are written out frame by frame, so that a program grows with them.
+# The program has a product for each frame, so long clips would make it large.
 _MOST_FRAMES = 64
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense kernels with more than one tap in time, and clips that are not long."""
+    """Accepts dense kernels with several temporal taps, on clips of at most 64 frames."""
     del name
     several = problem.kind == "dense" and problem.kernel[0] > 1
     return several and problem.shape[1] <= _MOST_FRAMES
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """A product for each frame and the taps that meet it, shared out to the results."""
+    """Multiplies each frame by the taps that meet it, and adds the parts of each output frame."""
     outputs, (_, height, width) = problem.outputs, problem.size
     taps = kernel.reshape(problem.kernel[0], -1, outputs)
 
@@ -55,7 +55,7 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """Each frame's patches with the gradients of the results that it is part of."""
+    """Multiplies each frame's patches by the gradients of the output frames that it is part of."""
     outputs = problem.outputs
 
     def contract(clips: jax.Array, gradient: jax.Array) -> jax.Array:
@@ -86,7 +86,7 @@ def _parts(problem: Problem) -> int:
 
 
 def _meetings(problem: Problem) -> list[dict[int, int]]:
-    """For each frame of the input, the result that it is part of by each tap in time."""
+    """Returns, for each input frame, the output frame that it contributes to through each tap."""
     stride, before = problem.strides[0], problem.pads[0][0]
     meetings: list[dict[int, int]] = [{} for _ in range(problem.shape[1])]
     for time in range(problem.size[0]):
@@ -98,7 +98,7 @@ def _meetings(problem: Problem) -> list[dict[int, int]]:
 
 
 def _frames(problem: Problem, clips: jax.Array) -> Iterator[tuple[dict[int, int], jax.Array]]:
-    """Where frames are met, and `[B * H' * W', kh * kw * C]`: what each position sees of them."""
+    """Yields each frame's taps with their output frames, and patches `[B H' W', kh kw C]`."""
     batch, _, height, width, channels = clips.shape
     alone = dataclasses.replace(
         problem,
@@ -115,5 +115,5 @@ def _frames(problem: Problem, clips: jax.Array) -> Iterator[tuple[dict[int, int]
 
 
 def _added(shares: list[list[jax.Array]], shape: tuple[int, int]) -> jax.Array:
-    """The sum of each list's arrays `shape`, one after the other."""
+    """Adds up the arrays of each list, and stacks the sums; an empty list gives zeros."""
     return jnp.stack([functools.reduce(jnp.add, each, jnp.zeros(shape)) for each in shares])

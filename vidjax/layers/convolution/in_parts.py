@@ -1,6 +1,6 @@
-"""Work on a part of an array at a time, so that what it needs beside stays small.
+"""Processes an array in parts, so that temporary arrays stay small.
 
-A loop's body runs on one core of a CPU, so that few parts are written out one after the other.
+XLA runs the body of a loop on a single CPU core. So a few parts are unrolled instead.
 """
 
 from __future__ import annotations
@@ -11,22 +11,28 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-_WRITTEN_OUT = 8
+_UNROLLED = 8
 
 
 def parts(rows: int, scratch: int, most: int) -> int:
-    """The least number of equal parts of `rows` whose share of `scratch` is at most `most`."""
+    """Returns the least number of equal parts whose temporary arrays are small enough.
+
+    Args:
+      rows: number of rows to divide.
+      scratch: temporary elements that all rows need together.
+      most: largest number of temporary elements of a part.
+    """
     return next(
         (n for n in range(1, rows + 1) if rows % n == 0 and scratch <= n * most), max(rows, 1)
     )
 
 
 def mapped(compute: Callable[[jax.Array], jax.Array], x: jax.Array, count: int) -> jax.Array:
-    """`compute` of each of `count` parts of `x` along its first axis, in its order again."""
+    """Applies `compute` to `count` parts of `x` along its first axis, and joins the results."""
     if count == 1:
         return compute(x)
     split = _split(x, count)
-    if count <= _WRITTEN_OUT:
+    if count <= _UNROLLED:
         y = jnp.stack([compute(part) for part in split])
     else:
         y = lax.map(compute, split)
@@ -36,11 +42,11 @@ def mapped(compute: Callable[[jax.Array], jax.Array], x: jax.Array, count: int) 
 def summed(
     compute: Callable[..., jax.Array], arrays: tuple[jax.Array, ...], count: int
 ) -> jax.Array:
-    """The sum of `compute` over `count` parts of the arrays along their first axes."""
+    """Applies `compute` to `count` parts of the arrays along their first axes, and adds results."""
     if count == 1:
         return compute(*arrays)
     split = tuple(_split(array, count) for array in arrays)
-    if count <= _WRITTEN_OUT:
+    if count <= _UNROLLED:
         total = compute(*(array[0] for array in split))
         for part in range(1, count):
             total = total + compute(*(array[part] for array in split))
@@ -54,5 +60,5 @@ def summed(
 
 
 def _split(array: jax.Array, count: int) -> jax.Array:
-    """Parts of every `count`-th: of rows that lie on several devices, each part has some of all."""
+    """Splits rows with a step of `count`, so that each part has rows of every device."""
     return array.reshape(-1, count, *array.shape[1:]).swapaxes(0, 1)

@@ -1,15 +1,16 @@
 """Channel-wise 3D convolution for accelerators: a Pallas kernel for each of its three passes.
 
-They do a few multiply-adds for each number that they read, so that memory is what they wait for:
-each program reads its part of a clip once, from the second level of the cache or into the fast
-memory of a TPU, and keeps its sums in registers until they are whole. A GPU computes what
-`channelwise_triton` says, a TPU what `channelwise_mosaic` says, and a CPU interprets the latter,
-slowly, for tests. JAX has called Pallas' Triton backend deprecated since 0.11: where it is gone,
-this algorithm is for TPUs alone, and a GPU has XLA's own convolution.
+Channel-wise convolutions do only a few multiply-adds per number that they read, so memory bandwidth
+limits them. Each program therefore reads its part of a clip once (through the L2 cache of a GPU, or
+into the VMEM of a TPU), and keeps its sums in registers until they are complete. GPUs run the
+kernels of `channelwise_triton`, TPUs those of `channelwise_mosaic`. A CPU interprets the latter,
+slowly, for tests. JAX 0.11 deprecated Pallas' Triton backend. In a JAX without it, this algorithm
+is for TPUs only, and GPUs use XLA's own convolution.
 
-Checked by interpretation against XLA's own convolution, and by lowering for CUDA and TPU; the
-compilers for an H100 and a TPU v5e take it too. It has not been run, nor timed, on an accelerator,
-and is chosen where a table of measurements says so. XLA cannot divide such a kernel among devices.
+Tests compare the interpreted kernels with XLA's own convolution, and lower them for CUDA and TPU.
+The compilers for an H100 and a TPU v5e accept them too. The kernels have not run on an accelerator
+yet, so their speed is unknown. They are used only if a table of measurements selects them. XLA
+cannot divide such a kernel among devices.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from vidjax.layers.convolution.problem import Problem
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Kernels of one channel each, on an accelerator."""
+    """Accepts channel-wise kernels on an accelerator."""
     del name
     backend = jax.default_backend()
     accelerated = backend == "tpu" or (backend == "gpu" and _has_triton())
@@ -35,7 +36,7 @@ def fits(problem: Problem, name: str) -> bool:
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`[B, T', H', W', C]` in the dtype of `x`; sums are float32."""
+    """Computes `[B, T', H', W', C]` in the dtype of `x`; sums are float32."""
 
     def compute(kernels: ModuleType, x: jax.Array, kernel: jax.Array, **more: bool) -> jax.Array:
         return kernels.forward(x, kernel, problem.strides, problem.pads, **more)
@@ -44,7 +45,7 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """`[B, T, H, W, C]` in the dtype of `g`; sums are float32."""
+    """Computes `[B, T, H, W, C]` in the dtype of `g`; sums are float32."""
 
     def compute(kernels: ModuleType, kernel: jax.Array, g: jax.Array, **more: bool) -> jax.Array:
         strides, pads = problem.strides, problem.pads
@@ -54,7 +55,7 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """`[kt, kh, kw, 1, C]` in the dtype of `x`; sums are float32, always in the same order."""
+    """Computes `[kt, kh, kw, 1, C]` in the dtype of `x`; sums are float32, in a fixed order."""
 
     def compute(kernels: ModuleType, x: jax.Array, g: jax.Array, **more: bool) -> jax.Array:
         strides, pads = problem.strides, problem.pads
@@ -67,12 +68,12 @@ ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
 
 
 def _has_triton() -> bool:
-    # Found, not imported: JAX has announced that its import will warn.
+    # Not imported here, because JAX has announced that the import will warn.
     return importlib.util.find_spec("jax.experimental.pallas.triton") is not None
 
 
 def _on_its_platform(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """Computes as the platform that a program is compiled for has it."""
+    """Computes with the kernels of the platform for which the program is compiled."""
     from vidjax.layers.convolution import channelwise_mosaic
 
     algorithms = {

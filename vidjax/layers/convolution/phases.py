@@ -1,7 +1,7 @@
-"""The input's gradient of a strided convolution as one of a convolution without stride.
+"""Computes the input's gradient of a strided convolution by a convolution without stride.
 
-With p = m s + r: dx[m s + r] = sum over q of g[m - q] w[q s + r]. The phases r of the stride are
-output channels of one convolution and are laid side by side afterwards.
+With stride s, dx[m s + r] = sum over q of g[m - q] w[q s + r]. So the phases r are output channels
+of one convolution over g, and are interleaved afterwards.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.convolution import patches
+from vidjax.layers.convolution import im2col
 from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense kernels of more than one tap with stride."""
+    """Accepts dense kernels of several taps with a stride."""
     del name
     return problem.kind == "dense" and problem.extent != "point" and problem.strided
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """All phases by one product of patches."""
+    """Computes all phases by one im2col convolution, and interleaves them."""
     strides, (channels, outputs) = problem.strides, problem.kernel[3:]
     taps = [-(-problem.kernel[axis] // strides[axis]) for axis in range(3)]
     fill = [(0, taps[axis] * strides[axis] - problem.kernel[axis]) for axis in range(3)]
@@ -34,7 +34,7 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
     kernel = kernel.reshape(*taps, outputs, -1)
     pads = tuple((tap - 1, tap - 1) for tap in taps)
     inner = Problem(g.shape, kernel.shape, (1, 1, 1), pads)
-    phases = patches.forward(inner, g, kernel)
+    phases = im2col.forward(inner, g, kernel)
     size = phases.shape[1:4]
     dx = phases.reshape(-1, *size, *strides, channels).transpose(0, 1, 4, 2, 5, 3, 6, 7)
     dx = dx.reshape(-1, *(size[axis] * strides[axis] for axis in range(3)), channels)

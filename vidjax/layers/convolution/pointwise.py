@@ -1,4 +1,4 @@
-"""1x1x1 kernels: a matrix product."""
+"""Computes convolutions with 1x1x1 kernels as matrix products."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from vidjax.layers.padding import pad
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense kernels of one tap."""
+    """Accepts dense 1x1x1 kernels."""
     del name
     return problem.kind == "dense" and problem.extent == "point"
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`[B, T', H', W', C] @ [C, O]`."""
+    """Multiplies the strided input `[B, T', H', W', C]` by the kernel `[C, O]`."""
     return product(every(pad(x, problem.pads), problem.strides), kernel[0, 0, 0]).astype(x.dtype)
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """The product with the kernel turned; between strides it is zero."""
+    """Multiplies the gradient by the transposed kernel; skipped positions get zero."""
     share = lax.dot_general(
         g.reshape(-1, problem.outputs),
         kernel[0, 0, 0],
@@ -44,7 +44,10 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """Of the two orders of one product, that with the shorter side first is twice as fast."""
+    """Multiplies input and gradient, summing over positions.
+
+    The product is twice as fast if the array with fewer channels is the first factor.
+    """
     channels, outputs = problem.kernel[3:]
     x = every(pad(x, problem.pads), problem.strides)
     sides = (x.reshape(-1, channels), g.reshape(-1, outputs))
@@ -54,7 +57,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
         (((0,), (0,)), ((), ())),
         preferred_element_type=jnp.float32,
     ).astype(x.dtype)
-    # Turned once here; fused into the optimiser it would be read across memory many times.
+    # Transposed once here. Fused into the optimiser, it would be read many times across memory.
     gradient = compute_once(jnp.transpose, gradient) if turned else gradient
     return gradient.reshape(problem.kernel)
 
@@ -63,12 +66,12 @@ ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
 
 
 def product(x: jax.Array, matrix: jax.Array) -> jax.Array:
-    """`[B, T, H, W, C] @ [C, O]` in float32."""
+    """Multiplies `[B, T, H, W, C]` by `[C, O]`, to float32."""
     result = jnp.dot(x.reshape(-1, len(matrix)), matrix, preferred_element_type=jnp.float32)
     return result.reshape(*x.shape[:4], -1)
 
 
 def every(x: jax.Array, strides: Triple) -> jax.Array:
-    """Every so manyth position along T, H, W."""
+    """Takes every `stride`-th position along T, H and W."""
     time, height, width = strides
     return x[:, ::time, ::height, ::width]

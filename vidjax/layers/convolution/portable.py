@@ -1,4 +1,4 @@
-"""Programs that are saved for other machines: they call no library of this one."""
+"""Keeps calls of this machine's libraries out of programs that are saved for other machines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _portable: ContextVar[bool] = ContextVar("portable", default=False)
 
 @contextmanager
 def portable() -> Iterator[None]:
-    """Convolutions that are traced inside are operations of XLA alone."""
+    """Makes convolutions that are traced within the context use operations of XLA only."""
     token = _portable.set(True)
     try:
         yield
@@ -20,5 +20,5 @@ def portable() -> Iterator[None]:
 
 
 def is_portable() -> bool:
-    """Whether this is inside of `portable`."""
+    """Returns whether the caller is within a `portable` context."""
     return _portable.get()

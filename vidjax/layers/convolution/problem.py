@@ -1,4 +1,4 @@
-"""What is convolved with what: all that the choice of an algorithm depends on."""
+"""Describes a convolution by its shapes, strides, padding and dtype, which decide the algorithm."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Pads = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """A convolution's shapes.
+    """The description of a convolution.
 
     Attributes:
-      shape: of the input, `[B, T, H, W, C]`.
-      kernel: its shape, `[kt, kh, kw, C / groups, O]`.
-      strides: along T, H, W.
-      pads: zeros (before, after) along T, H, W; negative cuts.
-      groups: parts that the channels are convolved in, separately.
-      dtype: of the input, the kernel and the result.
+      shape: shape of the input, `[B, T, H, W, C]`.
+      kernel: shape of the kernel, `[kt, kh, kw, C / groups, O]`.
+      strides: strides along T, H, W.
+      pads: (before, after) pairs of zeros along T, H, W; negative numbers crop.
+      groups: number of groups of channels, which are convolved separately.
+      dtype: dtype of the input, the kernel and the result.
     """
 
     shape: tuple[int, ...]
@@ -33,7 +33,7 @@ class Problem:
 
     @property
     def size(self) -> Triple:
-        """Of the result, along T, H, W."""
+        """Size of the result along T, H, W."""
         time, height, width = (
             (self.shape[a + 1] + sum(self.pads[a]) - self.kernel[a]) // self.strides[a] + 1
             for a in range(3)
@@ -42,27 +42,27 @@ class Problem:
 
     @property
     def result(self) -> tuple[int, ...]:
-        """The shape of the result, `[B, T', H', W', O]`."""
+        """Shape of the result, `[B, T', H', W', O]`."""
         return self.shape[0], *self.size, self.outputs
 
     @property
     def positions(self) -> int:
-        """Of the result: clips, frames, rows and columns."""
+        """Number of positions of the result: clips x frames x rows x columns."""
         return self.shape[0] * math.prod(self.size)
 
     @property
     def outputs(self) -> int:
-        """Channels of the result."""
+        """Number of channels of the result."""
         return self.kernel[4]
 
     @property
     def strided(self) -> bool:
-        """Whether some stride is not 1."""
+        """Whether a stride is not 1."""
         return self.strides != (1, 1, 1)
 
     @property
     def kind(self) -> str:
-        """`dense`, `channel-wise` or `grouped`."""
+        """How channels are connected: `dense`, `channel-wise` or `grouped`."""
         if self.groups == 1:
             return "dense"
         single = self.kernel[3] == 1 and self.kernel[4] == self.groups
@@ -70,13 +70,13 @@ class Problem:
 
     @property
     def extent(self) -> str:
-        """Where the kernel has more than one tap: `point`, `time`, `space` or `cube`."""
+        """The axes in which the kernel has several taps: `point`, `time`, `space` or `cube`."""
         if self.kernel[1:3] == (1, 1):
             return "point" if self.kernel[0] == 1 else "time"
         return "space" if self.kernel[0] == 1 else "cube"
 
     def mirrored(self) -> Problem:
-        """The convolution of the result's gradient that gives the input's, where strides are 1."""
+        """Returns the convolution that maps the result's gradient to the input's; strides are 1."""
         sizes = self.kernel[:3]
         sides = tuple(
             (sizes[a] - 1 - self.pads[a][0], sizes[a] - 1 - self.pads[a][1]) for a in range(3)
@@ -90,9 +90,9 @@ class Problem:
 
 
 def live_taps(problem: Problem) -> tuple[slice, slice, slice]:
-    """The taps that see the input somewhere; the others see padding alone.
+    """Returns the taps along T, H, W that meet the input somewhere; the others meet only padding.
 
-    A 3x3x3 kernel over the single frame that is left deep in a network is one of 1x3x3.
+    Over a single frame, as deep in a network, a 3x3x3 kernel is in effect a 1x3x3 kernel.
     """
     time, height, width = (_live(problem, axis) for axis in range(3))
     return time, height, width
@@ -110,7 +110,7 @@ def _live(problem: Problem, axis: int) -> slice:
 
 
 def without_dead_taps(problem: Problem, live: Sequence[slice]) -> Problem:
-    """The same convolution with the live taps of its kernel."""
+    """Returns the same convolution with only the live taps of its kernel."""
     pads = tuple(
         (pad[0] - taps.start, pad[1] - (size - taps.stop))
         for pad, taps, size in zip(problem.pads, live, problem.kernel, strict=False)

@@ -1,4 +1,4 @@
-"""The gradient of a channel-wise kernel as one reduction a tap, as accelerators do in parallel."""
+"""Computes the gradient of a channel-wise kernel by one reduction per tap, to suit accelerators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidjax.layers.padding import pad
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """The sum over positions of the input, shifted, times the gradient."""
+    """Multiplies the shifted input by the gradient, and sums over positions, for each tap."""
     x = pad(x, problem.pads)
     sums = [
         jnp.sum(shifted(problem, x, tap) * g, axis=(0, 1, 2, 3), dtype=jnp.float32)

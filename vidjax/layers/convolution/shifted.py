@@ -1,7 +1,7 @@
-"""Channel-wise kernels: shifted multiply-adds.
+"""Computes channel-wise convolutions by multiply-adds of the shifted input.
 
-The kernel's gradient keeps sums per column of the picture until the end: adding them up over
-the width at once would be a chain of scalar additions, while this is one of vectors.
+The kernel's gradient keeps a sum per column of the image until the end. So the loop adds vectors;
+summing over the width inside it would be a chain of scalar additions.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from vidjax.layers.padding import pad
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Kernels of one channel each."""
+    """Accepts channel-wise kernels."""
     del name
     return problem.kind == "channel-wise"
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The sum over taps of the input, shifted, times the tap."""
+    """Adds up, over the taps, the shifted input times the tap."""
     x = pad(x, problem.pads)
 
     def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -38,7 +38,7 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """The forward pass of the gradient, spread by the strides, with the mirrored kernel."""
+    """Convolves the gradient, dilated by the strides, with the mirrored kernel."""
     config = [(0, 0, 0)]
     for axis in range(3):
         before = problem.kernel[axis] - 1 - problem.pads[axis][0]
@@ -51,7 +51,7 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """The products of input and gradient, row by row of the picture, for all clips at once."""
+    """Adds up the products of input and gradient row by row of the image, for all clips at once."""
     x = pad(x, problem.pads)
     kt, kh, kw = problem.kernel[:3]
     batch, length, height, width, channels = g.shape
@@ -69,7 +69,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
             for j, total in enumerate(totals)
         )
 
-    # Clips are added up at last: they may lie on several devices.
+    # Clips are added up last, because they may be on several devices.
     start = tuple(jnp.zeros((batch, kt, kh, width, channels), jnp.float32) for _ in range(kw))
     totals = lax.fori_loop(0, length * height, add, start)
     gradient = jnp.stack([total.sum(axis=(0, 3)) for total in totals], axis=2)
@@ -80,7 +80,7 @@ ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
 
 
 def shifted(problem: Problem, x: jax.Array, tap: tuple[int, ...]) -> jax.Array:
-    """What a tap sees of the padded input, `[B, T', H', W', C]`."""
+    """Returns the part of the padded input that a tap meets, `[B, T', H', W', C]`."""
     for axis in range(3):
         stop = tap[axis] + (problem.size[axis] - 1) * problem.strides[axis] + 1
         x = lax.slice_in_dim(x, tap[axis], stop, problem.strides[axis], axis=axis + 1)

@@ -1,4 +1,4 @@
-"""Groups: one dense convolution a group, small groups together."""
+"""Computes grouped convolutions as dense ones: one per group, or one for several small groups."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from jax import lax
 
 from vidjax.layers.convolution.problem import Problem
 
-# Groups of fewer channels are convolved together, with zeros between them.
+# Groups with fewer channels are convolved together, by a block-diagonal kernel.
 _GROUP_CHANNELS = 8
 Convolve = Callable[[Problem, jax.Array, jax.Array], jax.Array]
 
 
 def convolve(problem: Problem, x: jax.Array, kernel: jax.Array, dense: Convolve) -> jax.Array:
-    """`dense` for each group by itself, groups of few channels some at a time.
+    """Applies the convolution `dense` to each group, or to several small groups together.
 
-    Zeros between groups cost their products; too few channels fill the processor's vectors badly.
+    Multiplying the zeros between groups costs time, but too few channels would leave most of the
+    processor's vectors empty.
     """
     groups, channels = problem.groups, problem.kernel[3]
     most = max(1, _GROUP_CHANNELS // channels)
@@ -42,7 +43,7 @@ def convolve(problem: Problem, x: jax.Array, kernel: jax.Array, dense: Convolve)
 
 
 def _block_diagonal(kernel: jax.Array, groups: int) -> jax.Array:
-    """`[..., C/g, O]` to `[..., C, O]`: zero where input and output are of different groups."""
+    """Maps `[..., C/g, O]` to `[..., C, O]`, with zeros between channels of different groups."""
     blocks = kernel.reshape(*kernel.shape[:4], groups, -1)
     spread = jnp.einsum("thwcgo,gk->thwkcgo", blocks, jnp.eye(groups, dtype=kernel.dtype))
     return spread.reshape(*kernel.shape[:3], groups * kernel.shape[3], kernel.shape[4])

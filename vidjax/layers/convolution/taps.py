@@ -1,6 +1,7 @@
-"""A sum over taps in time of 2D convolutions, or of matrix products where space has one tap.
+"""Computes a 3D convolution as a sum of 2D convolutions, one per temporal tap.
 
-XLA's own 3D convolution reaches a third of the speed of its 2D one on a CPU.
+On a CPU, XLA's 3D convolution reaches a third of the speed of its 2D convolution. Kernels with a
+single spatial tap need only matrix products.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ from vidjax.layers.convolution.pointwise import every, product
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
 
-# XLA's 2D convolution gathers its patches in memory too: past this many elements, where a patch is
-# long, it falls from 90 to 12-36 GFLOP/s (2 cores, AVX-512), so it is given fewer frames at once.
+# XLA's 2D convolution collects its patches in memory. Beyond this many elements, with long patches,
+# it drops from 90 to 12-36 GFLOP/s (2 cores, AVX-512), so it gets fewer frames at a time.
 _ELEMENTS = 2**20
 _LONG_PATCH = 200
-# Up to so many channels the frames are convolved side by side.
+# Up to this many channels, the frames of all taps are concatenated and convolved at once.
 _FEW_CHANNELS = 16
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense kernels of more than one tap; the input's gradient of those without stride."""
+    """Accepts dense kernels of several taps; for the input's gradient, only without stride."""
     if name == "input_gradient" and problem.strided:
         return False
     return problem.kind == "dense" and problem.extent != "point"
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Each tap with the frames that it sees."""
+    """Convolves the frames that each temporal tap meets, and adds up the results."""
     x = pad(x, problem.pads)
     taps, stride = problem.kernel[0], problem.strides[0]
     span = (problem.size[0] - 1) * stride + 1
@@ -49,12 +50,12 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
         results = [_conv2d(problem, jnp.concatenate(frames, axis=-1), side_by_side)]
     else:
         results = [_conv2d(problem, frame, kernel[tap]) for tap, frame in enumerate(frames)]
-    # Rounded once: sums are float32 whatever is added.
+    # Rounded only once, because the sums are float32.
     return sum(results[1:], results[0]).astype(x.dtype)
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """The forward pass of the gradient with the mirrored kernel."""
+    """Convolves the gradient with the mirrored kernel; strides are 1."""
     return forward(problem.mirrored(), g, kernel[::-1, ::-1, ::-1].swapaxes(3, 4))
 
 

@@ -1,4 +1,4 @@
-"""What each position of a convolution's result sees of the input, copied side by side (im2col)."""
+"""Extracts the patches of the input that a convolution multiplies by its kernel (im2col)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from vidjax.layers.convolution.problem import Problem
 
 
 def windows(problem: Problem, x: jax.Array) -> jax.Array:
-    """`[n, T', H', W', kt * kh * kw * C]` of `n` clips that have the problem's padding already.
+    """Copies the patch of each position into a row, `[n, T', H', W', kt * kh * kw * C]`.
 
-    A gather of pixels: concatenated slices would each be copied before they are put together.
+    This gathers pixels, because slices would each be copied before they are concatenated.
+
+    Args:
+      problem: the convolution.
+      x: n clips with the problem's padding, `[n, T, H, W, C]`.
     """
     _, _, height, width, channels = x.shape
     shape = (*problem.size, *problem.kernel[:3])
@@ -23,5 +27,5 @@ def windows(problem: Problem, x: jax.Array) -> jax.Array:
 
     pixel = (place(0) * height + place(1)) * width + place(2)
     seen = x.reshape(len(x), -1, channels).at[:, pixel].get(mode="promise_in_bounds")
-    # Without the barrier XLA would look pixels up one by one inside of a product.
+    # Without the barrier XLA would look up single pixels inside the matrix product.
     return lax.optimization_barrier(seen.reshape(len(x), *problem.size, -1))

@@ -1,11 +1,12 @@
-"""Winograd's minimal filtering: three taps, two results, four products instead of six.
+"""Winograd's minimal filtering: two results of three taps by four products instead of six.
 
-Lavin and Gray: Fast Algorithms for Convolutional Neural Networks, CVPR 2016, section 4: their
-F(2, 3). An axis of three taps and stride 1 is cut into tiles of four that overlap by two; sums
-and differences of a tile's entries are multiplied with those of the taps. A 1x3x3 kernel takes 16
-matrix products of a quarter of the positions, 2.25 times fewer multiplications than one of all,
-and what is copied for it is four ninths of the patches. Taps in time lie side by side in the
-products' inner dimension, unless there are no others: then time is cut into tiles.
+Lavin and Gray: Fast Algorithms for Convolutional Neural Networks, CVPR 2016, section 4: F(2, 3).
+An axis with three taps and stride 1 is cut into tiles of four entries that overlap by two. Sums and
+differences of a tile's entries are multiplied by sums and differences of the taps. A 1x3x3 kernel
+takes 16 matrix products over a quarter of the positions each. That is 2.25 times fewer
+multiplications than im2col needs, and the copied tiles are four ninths of its patches. Temporal
+taps are concatenated in the inner dimension of the products. For kernels with only temporal taps,
+time is the axis that is cut into tiles.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
 
-# Results of a tile, entries of a tile.
+# Numbers of results and of entries of a tile.
 _RESULTS, _ENTRIES = 2, 4
-# Elements in memory at once of tiles and products: 256 MiB of float32.
+# Most elements of tiles and products in memory at once: 256 MiB of float32.
 _ELEMENTS = 2**26
 Arrays = list[jax.Array]
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense 3x3 kernels in space, whatever there is in time, or three taps in time alone."""
+    """Accepts dense kernels without stride: kt x 3 x 3 with any kt, or 3 x 1 x 1."""
     del name
     if problem.kind != "dense" or problem.strided:
         return False
@@ -40,7 +41,7 @@ def fits(problem: Problem, name: str) -> bool:
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Products of the tiles' sums with those of the taps."""
+    """Multiplies transformed tiles by transformed taps, and transforms the products back."""
     axes, matrices = _axes(problem), _matrices(problem, kernel)
 
     def convolve(x: jax.Array) -> jax.Array:
@@ -54,10 +55,10 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """The forward pass transposed, step by step.
+    """Applies the transpose of each step of the forward pass, in reverse order.
 
-    A convolution with the mirrored kernel has as few products, but this shares the gradient's
-    tiles, which are much of the work, with the kernel's gradient.
+    A convolution with the mirrored kernel would need as few products. But this way the tiles of the
+    gradient, which are much of the work, also serve the kernel's gradient.
     """
     matrices = _matrices(problem, kernel)
 
@@ -70,7 +71,7 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """Products of both sides' tiles, contracted over their positions."""
+    """Multiplies the tiles of input and gradient, summing over positions."""
 
     def contract(x: jax.Array, g: jax.Array) -> jax.Array:
         pairs = zip(_input_tiles(problem, x), _gradient_tiles(problem, g), strict=True)
@@ -97,7 +98,7 @@ def _parts(problem: Problem) -> int:
 
 
 def _tiled(array: jax.Array, axes: Sequence[int], along: Callable[..., Arrays]) -> Arrays:
-    """Transforms along one axis after the other; each makes four arrays of one."""
+    """Transforms an array along each axis in turn; each turn makes four arrays of one."""
     arrays = [array]
     for axis in axes:
         arrays = list(itertools.chain(*(along(each, axis) for each in arrays)))
@@ -105,9 +106,9 @@ def _tiled(array: jax.Array, axes: Sequence[int], along: Callable[..., Arrays]) 
 
 
 def _interleaved(arrays: Arrays, axes: Sequence[int], along: Callable[..., Arrays]) -> jax.Array:
-    """The way back: along each axis two arrays are made of four, and take turns.
+    """Transforms back: along each axis, makes two arrays of four, and interleaves them.
 
-    Sums are made along all axes first, so that what lies in between is not written to memory.
+    The sums along all axes come first, so that intermediate arrays are not written to memory.
     """
     if not axes:
         return arrays[0]
@@ -121,9 +122,9 @@ def _interleaved(arrays: Arrays, axes: Sequence[int], along: Callable[..., Array
 
 
 def _input_tiles(problem: Problem, x: jax.Array) -> Arrays:
-    """`[B, T', H', W', C]` each, where taps in time are not tiled of as many times the channels."""
+    """Transforms the input to tiles `[B, T', H', W', C]`; kt C channels if time is not tiled."""
     axes = _axes(problem)
-    # Sums of bfloat16 entries have more bits than it.
+    # Sums of bfloat16 entries have more bits than bfloat16.
     x = x.astype(jnp.float32)
 
     def along(array: jax.Array, axis: int) -> Arrays:
@@ -144,7 +145,7 @@ def _input_tiles(problem: Problem, x: jax.Array) -> Arrays:
 
 
 def _entries(problem: Problem, products: Arrays) -> jax.Array:
-    """`[B, T, H, W, C]`, the transpose of `_input_tiles`: what overlaps is added."""
+    """Applies the transpose of `_input_tiles`, to `[B, T, H, W, C]`: overlapping entries add up."""
     axes = _axes(problem)
 
     def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> Arrays:
@@ -159,12 +160,12 @@ def _entries(problem: Problem, products: Arrays) -> jax.Array:
 
 
 def _after(array: jax.Array, axis: int) -> jax.Array:
-    """With a tile of zeros behind."""
+    """Appends a tile of zeros."""
     return _beside(array, axis, (0, 1))
 
 
 def _before(array: jax.Array, axis: int) -> jax.Array:
-    """With a tile of zeros in front."""
+    """Prepends a tile of zeros."""
     return _beside(array, axis, (1, 0))
 
 
@@ -173,7 +174,7 @@ def _beside(array: jax.Array, axis: int, sides: tuple[int, int]) -> jax.Array:
 
 
 def _overlapping(product: jax.Array, taps: int) -> jax.Array:
-    """Each tap's channels go to the frame that they were of."""
+    """Adds the channels of each temporal tap to the frame that they came from."""
     shares = jnp.split(product, taps, -1)
     placed = (
         pad(share, ((tap, taps - 1 - tap), (0, 0), (0, 0))) for tap, share in enumerate(shares)
@@ -182,7 +183,7 @@ def _overlapping(product: jax.Array, taps: int) -> jax.Array:
 
 
 def _sides(problem: Problem) -> tuple[tuple[int, int], ...]:
-    """The padding with which tiles come out even, along T, H, W."""
+    """Returns the padding along T, H, W that makes a whole number of tiles."""
     sides = list(problem.pads)
     for axis in _axes(problem):
         entries = _RESULTS * math.ceil(problem.size[axis] / _RESULTS) + _ENTRIES - _RESULTS
@@ -192,12 +193,12 @@ def _sides(problem: Problem) -> tuple[tuple[int, int], ...]:
 
 
 def _matrices(problem: Problem, kernel: jax.Array) -> Arrays:
-    """What tiles are multiplied with, `[kt * C, O]` or `[C, O]` each."""
+    """Returns the matrices for the tiles, `[kt * C, O]` or `[C, O]` each."""
     return [tile.reshape(-1, tile.shape[-1]) for tile in _tap_tiles(problem, kernel)]
 
 
 def _tap_tiles(problem: Problem, kernel: jax.Array) -> Arrays:
-    """Sums and differences of the taps, `[kt, 1, 1, C, O]` each, or `[1, 1, 1, C, O]`."""
+    """Transforms the taps to sums and differences, `[kt, 1, 1, C, O]` or `[1, 1, 1, C, O]` each."""
 
     def along(array: jax.Array, axis: int) -> Arrays:
         first, second, third = (lax.slice_in_dim(array, i, i + 1, axis=axis) for i in range(3))
@@ -208,7 +209,7 @@ def _tap_tiles(problem: Problem, kernel: jax.Array) -> Arrays:
 
 
 def _results(products: Arrays, axes: Sequence[int]) -> jax.Array:
-    """Two results a tile, laid side by side."""
+    """Transforms products back to two results per tile, and interleaves them."""
 
     def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> Arrays:
         del axis
@@ -218,11 +219,11 @@ def _results(products: Arrays, axes: Sequence[int]) -> jax.Array:
 
 
 def _gradient_tiles(problem: Problem, g: jax.Array) -> Arrays:
-    """What each product is given back, the transpose of `_results`."""
+    """Applies the transpose of `_results`: returns the gradient of each product."""
     axes = _axes(problem)
     ends = {axis: _RESULTS * math.ceil(problem.size[axis] / _RESULTS) for axis in axes}
-    # A tile of zeros behind, which is never read: XLA pads once, and without it computes what the
-    # gradient comes from, a norm's and an activation's backward pass, in each of the tiles again.
+    # The appended tile of zeros is never read. Without this padding, XLA would repeat the backward
+    # pass of the norm and the activation, which the gradient comes from, in each of the tiles.
     lengths = [ends[axis] + _RESULTS if axis in axes else g.shape[axis + 1] for axis in range(3)]
     sides = tuple((0, length - g.shape[axis + 1]) for axis, length in enumerate(lengths))
 
@@ -235,7 +236,7 @@ def _gradient_tiles(problem: Problem, g: jax.Array) -> Arrays:
 
 
 def _tap_gradients(products: Arrays, axes: Sequence[int]) -> jax.Array:
-    """The taps' gradients from those of their sums, the transpose of `_tap_tiles`."""
+    """Applies the transpose of `_tap_tiles`: returns the gradient of the taps."""
 
     def along(four: Arrays, axis: int) -> jax.Array:
         a, b, c, d = four

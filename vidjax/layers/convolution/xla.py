@@ -1,4 +1,4 @@
-"""XLA's own convolution: the reference of the others, and what accelerators use."""
+"""XLA's own convolution: the reference for other algorithms, and the default on accelerators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidjax.layers.convolution.problem import Problem
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`conv_general_dilated`."""
+    """Convolves by `jax.lax.conv_general_dilated`."""
     return lax.conv_general_dilated(
         x,
         kernel,

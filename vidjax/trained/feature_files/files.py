@@ -32,7 +32,7 @@ def read_features(path: str | Path) -> Features:
       FeaturesError: the file holds no features or is damaged; names the file.
       OSError: the file cannot be read.
 
-    Example:
+    Examples:
       >>> from pathlib import Path
       >>> import numpy as np, vidjax
       >>> from vidjax.trained.feature_files.files import write_features
@@ -81,7 +81,7 @@ def write_blocks(
       file: the file to write.
       table: the other columns; its own features are ignored.
       shape: `(N, C)` of the features.
-      dtype: of the features.
+      dtype: dtype of the features.
       blocks: arrays `[n, C]`, N rows in total.
     """
     columns = {name: getattr(table, name) for name in COLUMNS}

@@ -31,7 +31,7 @@ def write(
       file: the file to write.
       columns: arrays `[N]` by name.
       shape: `(N, C)` of the features.
-      dtype: of the features.
+      dtype: dtype of the features.
       blocks: features `[n, C]`, N rows in total.
       about: a JSON text.
 

@@ -13,16 +13,16 @@ VARIABLE = "VIDJAX_CACHE"
 
 
 def folder() -> Path:
-    """The folder named by the environment variable `VIDJAX_CACHE`, or the system's cache folder."""
+    """Returns the folder in the environment variable `VIDJAX_CACHE`, or in the system's cache."""
     named = os.environ.get(VARIABLE)
     return Path(named).expanduser() if named else Path(pooch.os_cache("vidjax")) / "weights"
 
 
-def place(row: Checkpoint) -> Path:
-    """The path of a checkpoint's file in the cache, whether it exists or not."""
+def cached_file(row: Checkpoint) -> Path:
+    """Returns the path of a checkpoint's file in the cache, whether it exists or not."""
     return folder() / row.file
 
 
-def by_hand(row: Checkpoint) -> str:
+def manual_instructions(row: Checkpoint) -> str:
     """Tells what to do if a file cannot be downloaded, as the end of an error message."""
-    return f"download it some other way and put it at {place(row)}"
+    return f"download it some other way and put it at {cached_file(row)}"

@@ -41,7 +41,7 @@ class Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       direct: whether `url` is the file itself.
       file: name in the cache.
       there: name on the page, or path in the package; None if not stated, or part of `url`.
-      sha256: of the file; None if not published.
+      sha256: SHA-256 of the file; None if not published.
       sha256_prefix: first hexadecimal digits of the SHA-256; None if not published.
       bytes: size of the file; None if not published.
       project: repository of the project.
@@ -58,8 +58,8 @@ class Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       size: side of the square crop, in pixels.
       short_side: short side of frames before the crop. Two numbers are height and width without
         keeping the aspect ratio. None if not stated, and `size` is used.
-      mean: of the colours in [0, 1], in the order of `channels`.
-      std: of the colours in [0, 1], in the order of `channels`.
+      mean: mean of the colours in [0, 1], in the order of `channels`.
+      std: standard deviation of the colours in [0, 1], in the order of `channels`.
       channels: channel order that the file's kernels expect.
       published: published scores; None if not stated.
       layout: layout of the file, as in `vidjax.convert`.

@@ -12,7 +12,7 @@ from vidjax.trained.weights_name import WeightsError
 
 
 def has_sum(row: Checkpoint) -> bool:
-    """Whether the publisher states a checksum, or the beginning of one."""
+    """Returns whether the publisher states a checksum, or the beginning of one."""
     return bool(row.sha256 or row.sha256_prefix)
 
 

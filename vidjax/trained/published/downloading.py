@@ -190,7 +190,7 @@ class _Transfer:
         self._line.show(f"fetching {self._file.name}: {self.size / 1e6:,.1f}{of} MB")
 
     def flush(self) -> None:
-        """Leaves it to the system when to write."""
+        """Does nothing: the system decides when to write."""
 
 
 def _status(error: OSError) -> int | None:

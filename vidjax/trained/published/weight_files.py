@@ -20,7 +20,7 @@ class Place(Protocol):
     """A kind of host; see `vidjax.trained.published.hosts`."""
 
     def takes(self, row: Checkpoint) -> bool:
-        """Whether a checkpoint is on this kind of host."""
+        """Returns whether a checkpoint is on this kind of host."""
 
     def found(self, row: Checkpoint) -> Path | None:
         """Returns its file if it is on this machine outside the cache."""
@@ -29,9 +29,9 @@ class Place(Protocol):
         """Fetches its file."""
 
 
-def at_hand(row: Checkpoint) -> Path | None:
+def local_file(row: Checkpoint) -> Path | None:
     """Returns the file of a checkpoint if it is on this machine."""
-    placed = cache.place(row)
+    placed = cache.cached_file(row)
     return placed if placed.is_file() else _place_of(row).found(row)
 
 
@@ -49,7 +49,7 @@ def file_of(rows: Sequence[Checkpoint], path: Path | None = None) -> tuple[Check
     if path is not None:
         return _of_user(rows, path)
     for row in rows:
-        if (file := at_hand(row)) is not None:
+        if (file := local_file(row)) is not None:
             _check(file, row)
             return row, file
     row = next((row for row in rows if row.direct), rows[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 from vidjax.run.config import Config, ConfigError, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.restoring import restore
-from vidjax.run.sharding import on_hand
+from vidjax.run.sharding import adapt_to_devices
 from vidjax.run.workdir import read_classes, read_config
 from vidjax.storage.paths import as_path
 from vidjax.trained.preprocessing import Preprocessing
@@ -40,11 +40,27 @@ def open_run(
     Raises:
       ValueError: there is no run, its files are damaged, or a changed setting would change the
         meaning of the logits.
+
+    Examples:
+      >>> import vidjax
+      >>> from pathlib import Path
+      >>> from vidjax.run.config import from_mapping
+      >>> from vidjax.training.loop import train
+      >>> settings = vidjax.configs.load("synthetic")("model=r3d_18")
+      >>> settings.model.options = {"width": 4, "depths": (1, 0, 0, 0)}
+      >>> settings.clip.update({"frames": 4, "size": 32})
+      >>> settings.eval.update({"size": 32})
+      >>> settings.train.duration = "1 steps"
+      >>> _ = train(from_mapping(settings), Path("runs/mine"))
+      on 1 x cpu...
+      >>> run = vidjax.open_run("runs/mine")
+      >>> run.step, run.preprocessing.clip_shape, run.classes[:2]
+      (1, (4, 32, 32, 3), ('brightness 0', 'brightness 1'))
     """
     workdir = as_path(workdir)
     own = from_mapping(read_config(workdir))
     if config is None:
-        config, _ = on_hand(own)
+        config, _ = adapt_to_devices(own)
     if config.data.multi_label != own.data.multi_label:
         raise ConfigError(
             f"data.multi_label = {config.data.multi_label}: the run in {workdir} was trained with "
@@ -57,7 +73,7 @@ def trained_of(network: Network, workdir: Path, checkpoint: str) -> Trained:
     """Combines a configuration's network with the weights of a run.
 
     Args:
-      network: of the run's configuration, or one with the same parameters.
+      network: network of the run's configuration, or one with the same parameters.
       workdir: the run's directory.
       checkpoint: a step, `best` or `last`.
     """

@@ -37,7 +37,7 @@ def trained_of(name: str, converted: Converted, source: str) -> Trained:
     """Returns the network that a converted checkpoint fits.
 
     Args:
-      name: of the network.
+      name: name of the network.
       converted: its weights.
       source: origin of the weights, for messages.
     """

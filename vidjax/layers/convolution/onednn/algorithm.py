@@ -1,4 +1,4 @@
-"""All passes by oneDNN, on one CPU device."""
+"""Computes all passes of a convolution by oneDNN, on a single CPU device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pair = tuple[jax.Array, jax.Array]
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Where oneDNN is installed and has the pass; XLA cannot divide its calls among devices."""
+    """Accepts what oneDNN supports, on a single device: XLA cannot divide calls among devices."""
     return not is_portable() and jax.device_count() == 1 and available(name, problem)
 
 
@@ -31,7 +31,7 @@ def _forward(name: str, problem: Problem, *arrays: jax.Array) -> tuple[jax.Array
 
 
 def _backward(name: str, problem: Problem, saved: Pair, given: jax.Array) -> Pair:
-    """Each pass is linear in both of its arrays, and its gradients are the two other passes."""
+    """Computes the gradients of a pass, which is linear in both arrays, by the other two passes."""
     one, other = saved
     if name == "forward":
         return input_gradient(problem, other, given), kernel_gradient(problem, one, given)

@@ -1,7 +1,7 @@
 """Calls oneDNN's convolutions from compiled programs, as a custom call of XLA's typed FFI.
 
-The structures are those of `xla/ffi/api/c_api.h`, which comes with jaxlib. A call is handled in
-Python, in some microseconds; the convolution itself runs without the interpreter's lock.
+The structures are those of `xla/ffi/api/c_api.h`, which comes with jaxlib. Python handles a call
+within microseconds; the convolution itself runs without the interpreter lock.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ class _Error(Structure):
     )  # fmt: skip
 
 
-# Where in a call's frame the addresses lie that are read at each execution.
+# Offsets in a call's frame of the addresses that each execution reads.
 _WORD = ctypes.sizeof(c_void_p)
 _EXTENSION = _Frame.extension.offset
 _ARGUMENTS = _Frame.arguments.offset + _Buffers.each.offset
 _RESULTS = _Frame.results.offset + _Buffers.each.offset
 _ATTRIBUTES = _Frame.attributes.offset + _Attributes.each.offset
-# The interface that this is written for; later ones with the same first number understand it.
+# Version of the interface; later ones with the same first number are compatible with it.
 _VERSION = (0, 1)
 _CreateError = ctypes.CFUNCTYPE(c_void_p, POINTER(_Error))
 
@@ -135,7 +135,7 @@ def convolve(name: str, problem: Problem, one: jax.Array, other: jax.Array) -> j
 
 
 def _encoded(name: str, problem: Problem) -> np.ndarray:
-    """Returns the pass and its convolution as numbers, which other processes understand too."""
+    """Encodes the pass and its convolution as int64 numbers, which other processes can decode."""
     pads = [side for pad in problem.pads for side in pad]
     numbers = (_PASSES.index(name), DTYPES[problem.dtype], *problem.shape, *problem.kernel)
     return np.array((*numbers, *problem.strides, *pads, problem.groups), np.int64)
@@ -158,7 +158,7 @@ def _compiled(numbers: bytes) -> Any:
 
 
 def _handle(frame: int) -> int | None:
-    """XLA calls this: once to learn the version of the interface, then at each execution."""
+    """Handles calls from XLA: the first asks for the version of the interface, others execute."""
     extension = _pointer(frame + _EXTENSION)
     if extension and _Extension.from_address(extension).type == _METADATA:
         version = _MetadataExtension.from_address(extension).metadata.contents.version
@@ -166,7 +166,7 @@ def _handle(frame: int) -> int | None:
         return None
     if _Frame.from_address(frame).stage != _EXECUTE:
         return None
-    # Addresses are read one by one: the structures as objects would take several times as long.
+    # Single addresses are read, because structures as objects would take several times as long.
     arguments, results = _pointer(frame + _ARGUMENTS), _pointer(frame + _RESULTS)
     described = _pointer(_pointer(frame + _ATTRIBUTES))
     count = _pointer(described + _Array.size.offset)
@@ -177,7 +177,7 @@ def _handle(frame: int) -> int | None:
             *(_pointer(_pointer(each) + _Buffer.data.offset) for each in buffers)
         )
     except Exception as error:
-        # ctypes would print it and go on with a result that nobody computed.
+        # ctypes would print the error and go on with a result that was never computed.
         return _failed(frame, f"{type(error).__name__}: {error}")
     return None
 
@@ -193,7 +193,7 @@ def _failed(frame: int, message: str) -> int | None:
     return made
 
 
-# Kept: XLA holds its address.
+# Kept for the life of the process, because XLA holds its address.
 _HANDLER = ctypes.CFUNCTYPE(c_void_p, c_void_p)(_handle)
 
 

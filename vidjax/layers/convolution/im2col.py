@@ -1,4 +1,4 @@
-"""What each position sees, copied side by side (im2col): then one matrix product a pass."""
+"""Copies each position's patch into a row of a matrix (im2col): one matrix product per pass."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from vidjax.layers.convolution.windows import windows
 from vidjax.layers.optimization_barrier import compute_once
 from vidjax.layers.padding import pad
 
-# Elements of the patches in memory at once: 16 MiB of float32.
+# Most elements of patches in memory at once: 16 MiB of float32.
 _ELEMENTS = 2**22
-# Past so many elements a kernel's gradient is computed in the order that it lies in memory.
+# The gradient of a kernel with more elements is computed in memory order, without a transpose.
 _LARGE_KERNEL = 2**17
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense kernels of more than one tap; the input's gradient of those without stride."""
+    """Accepts dense kernels of several taps; for the input's gradient, only without stride."""
     if name == "input_gradient" and problem.strided:
         return False
     return problem.kind == "dense" and problem.extent != "point"
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The patches with the kernel."""
+    """Multiplies the patches by the kernel."""
     matrix = kernel.reshape(-1, problem.outputs)
 
     def convolve(clips: jax.Array) -> jax.Array:
@@ -41,14 +41,14 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """The forward pass of the gradient with the mirrored kernel; strides are 1."""
+    """Convolves the gradient with the mirrored kernel; strides are 1."""
     return forward(problem.mirrored(), g, kernel[::-1, ::-1, ::-1].swapaxes(3, 4))
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """The patches with the result's gradient, contracted over positions.
+    """Multiplies the patches by the result's gradient, summing over positions.
 
-    With the gradient first the product is the faster one, but comes out turned.
+    The product is faster with the gradient as the first factor, but then its result is transposed.
     """
     length, outputs = math.prod(problem.kernel[:4]), problem.outputs
     turned = outputs < length and length * outputs <= _LARGE_KERNEL
@@ -63,7 +63,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
         )
 
     gradient = summed(contract, (pad(x, problem.pads), g), _parts(problem)).astype(x.dtype)
-    # Turned once here; fused into the optimiser it would be read across memory many times.
+    # Transposed once here. Fused into the optimiser, it would be read many times across memory.
     gradient = compute_once(jnp.transpose, gradient) if turned else gradient
     return gradient.reshape(problem.kernel)
 

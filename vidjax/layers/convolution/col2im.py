@@ -1,7 +1,7 @@
-"""The input's gradient from each window's share of it, laid over one another (col2im).
+"""Computes the input's gradient by adding up each window's share of it (col2im).
 
-One matrix product gives all shares. The kernel, large where positions are few, is read once and
-in the order that it lies in memory.
+One matrix product gives all shares. Deep in a network positions are few and kernels large; the
+product reads the kernel once, in memory order.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from jax import lax
 from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
 
-# Elements of the shares, which are in memory at once.
+# Most elements of the shares, which are all in memory at once.
 _ELEMENTS = 2**24
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense kernels of more than one tap, as long as the shares are not too many."""
+    """Accepts dense kernels of several taps, if the shares fit into memory."""
     del name
     shares = problem.positions * math.prod(problem.kernel[:4])
     return problem.kind == "dense" and problem.extent != "point" and shares <= _ELEMENTS
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """Shares of all taps, summed where they fall."""
+    """Computes the shares of all taps, and adds each at its position."""
     outputs = problem.outputs
     shares = lax.dot_general(
         g.reshape(-1, outputs),
@@ -37,7 +37,7 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
     )
     shares = shares.reshape(*g.shape[:4], *problem.kernel[:4])
     for axis in (2, 1, 0):
-        # Tap axes come last but the channels; each is summed into its place and disappears.
+        # The tap axes are before the channels; each is summed into its T, H or W axis and removed.
         taps = [lax.index_in_dim(shares, tap, -2, False) for tap in range(problem.kernel[axis])]
         before, _ = problem.pads[axis]
         length = problem.shape[axis + 1]
