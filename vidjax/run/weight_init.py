@@ -108,7 +108,7 @@ class _Draws:
     def _wired(
         self, operations: Sequence[Any], result: Any
     ) -> tuple[list[tuple[int, ...]], list[Any], int]:
-        """Returns the places of each operation's inputs, the arguments, and the place of the result.
+        """Returns the places of all inputs, the arguments, and the place of the result.
 
         Argument n has place n, and the n-th result of an operation has place ~n.
         """
