@@ -10,8 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from vidjax.garbage_collection import collection_paused
 from vidjax.layers.lowering import force_lowering
-from vidjax.run.weight_init import init_op_by_op
+from vidjax.run.weight_init import init_by_array
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Compiled:
 def compile_timed(function: Any, *arguments: Any) -> tuple[Any, float]:
     """Compiles a jitted function for arguments; returns the program and the seconds that took."""
     start = time.perf_counter()
-    program = function.lower(*arguments).compile()
+    with collection_paused():
+        lowered = function.lower(*arguments)
+    program = lowered.compile()
     return program, time.perf_counter() - start
 
 
@@ -63,4 +66,4 @@ def initial_variables(model: Any, clip: jax.Array) -> Any:
             return model.init(key, jnp.zeros((1, *clip.shape[1:])), train=False)
 
     key = jax.random.key(0)
-    return init_op_by_op(init, key) if jax.default_backend() == "cpu" else jax.jit(init)(key)
+    return init_by_array(init, key) if jax.default_backend() == "cpu" else jax.jit(init)(key)

@@ -51,6 +51,25 @@ def test_coinciding_views_are_refused(test_split):
         refuse_coinciding(test_split, Views(2, 1, 32, segments))
 
 
+def test_no_more_videos_are_read_than_are_needed(test_split):
+    read = []
+
+    class Watched:
+        def __len__(self):
+            return len(test_split)
+
+        def __getitem__(self, index):
+            read.append(int(index))
+            return test_split[index]
+
+    refuse_coinciding(Watched(), Views(2, 3, 32, SHAPE))
+    assert read == [0]
+    read.clear()
+    with pytest.raises(ValueError, match=f"longest of {min(64, len(test_split))} checked videos"):
+        refuse_coinciding(Watched(), Views(40, 1, 32, SHAPE))
+    assert len(read) == min(64, len(test_split))
+
+
 def test_crops_of_square_frames_are_refused():
     from vidjax.data.synthetic import SyntheticSplit
 

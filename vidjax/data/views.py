@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import grain
@@ -208,7 +208,8 @@ def refuse_coinciding(source: VideoSource, views: Views, looks: int = 64) -> Non
       ValueError: none of these videos has as many distinct clips, or crops, as the protocol.
     """
     chosen = np.unique(np.linspace(0, len(source) - 1, min(looks, len(source))).astype(int))
-    _refuse_fewer([views.distinct(source[index]) for index in chosen], views)
+    # Often the first video has enough, and no other is read.
+    _refuse_fewer((views.distinct(source[index]) for index in chosen), views)
 
 
 def refuse_coinciding_expected(outlooks: Sequence[ExpectedVideo], views: Views) -> None:
@@ -222,16 +223,21 @@ def refuse_coinciding_expected(outlooks: Sequence[ExpectedVideo], views: Views) 
       ValueError: like `refuse_coinciding`.
     """
     if outlooks:
-        counts = [views.distinct_of(each.frames, each.height, each.width) for each in outlooks]
-        _refuse_fewer(counts, views)
+        _refuse_fewer(
+            (views.distinct_of(each.frames, each.height, each.width) for each in outlooks), views
+        )
 
 
-def _refuse_fewer(counts: Sequence[tuple[int, int]], views: Views) -> None:
+def _refuse_fewer(counts: Iterable[tuple[int, int]], views: Views) -> None:
     """Raises an error if no video has as many distinct clips, or crops, as the protocol."""
-    clips, crops = np.array(counts).max(axis=0)
+    clips = crops = looked = 0
+    for distinct_clips, distinct_crops in counts:
+        clips, crops, looked = max(clips, distinct_clips), max(crops, distinct_crops), looked + 1
+        if clips >= views.clips and crops >= views.crops:
+            return
     if clips < views.clips:
         raise ValueError(
-            f"eval.clips = {views.clips}, but even the longest of {len(counts)} checked videos has "
+            f"eval.clips = {views.clips}, but even the longest of {looked} checked videos has "
             f"only {clips} different clips of {views.shape.frames} frames with stride "
             f"{views.shape.stride} and {views.shape.sampling} sampling; set eval.clips = {clips}"
         )

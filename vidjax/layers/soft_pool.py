@@ -6,14 +6,17 @@ Each channel has its own weights, and negative values keep their sign.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from vidjax.layers.pooling_windows import PLACES, windows
 
+Sizes = tuple[int, ...]
+# The input; and for each window its maximum, the sum of its weights, and the result.
+Saved = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 GRADIENTS = ("full", "weights")
 
 
@@ -50,11 +53,39 @@ def soft_pool(
     """
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient = {gradient!r}: one of {', '.join(GRADIENTS)}")
-    inside = windows(x, window, strides).astype(jnp.float32)
-    # Treated as constant by the gradient too, because the quotient does not depend on it.
-    highest = lax.stop_gradient(jnp.max(inside, axis=PLACES, keepdims=True))
+    return _pooled(x, tuple(window), tuple(strides or window), gradient)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _pooled(x: jax.Array, window: Sizes, strides: Sizes, gradient: str) -> jax.Array:
+    return _forward(x, window, strides, gradient)[0]
+
+
+def _forward(x: jax.Array, window: Sizes, strides: Sizes, gradient: str) -> tuple[jax.Array, Saved]:
+    del gradient
+    inside = _inside(x, window, strides)
+    highest = jnp.max(inside, axis=PLACES, keepdims=True)
     weights = jnp.exp(inside - highest)
-    if gradient == "weights":
-        weights = lax.stop_gradient(weights)
-    pooled = jnp.sum(weights * inside, axis=PLACES) / jnp.sum(weights, axis=PLACES)
-    return pooled.astype(x.dtype)
+    total = jnp.sum(weights, axis=PLACES, keepdims=True)
+    pooled = jnp.sum(weights * inside, axis=PLACES, keepdims=True) / total
+    return jnp.squeeze(pooled, PLACES).astype(x.dtype), (x, highest, total, pooled)
+
+
+def _backward(
+    window: Sizes, strides: Sizes, gradient: str, saved: Saved, upstream: jax.Array
+) -> tuple[jax.Array]:
+    """Computes the slope of each value in closed form, in fewer passes than automatically."""
+    x, highest, total, pooled = saved
+    inside, transpose = jax.vjp(lambda x: _inside(x, window, strides), x)
+    slope = jnp.exp(inside - highest) / total
+    if gradient == "full":
+        slope = slope * (1 + inside - pooled)
+    (dx,) = transpose(slope * jnp.expand_dims(upstream.astype(jnp.float32), PLACES))
+    return (dx,)
+
+
+_pooled.defvjp(_forward, _backward)
+
+
+def _inside(x: jax.Array, window: Sizes, strides: Sizes) -> jax.Array:
+    return windows(x, window, strides).astype(jnp.float32)

@@ -15,7 +15,7 @@ from jax.sharding import Mesh, Sharding
 from vidjax.fast_compilation import FAST_COMPILE
 from vidjax.layers.lowering import force_lowering
 from vidjax.run.sharding import state_shardings
-from vidjax.run.weight_init import init_op_by_op
+from vidjax.run.weight_init import init_by_array
 
 Tree = Any
 
@@ -70,7 +70,7 @@ def init_state(
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
     on_cpu = jax.default_backend() == "cpu"
     if on_cpu and mesh.size == 1:
-        return jax.device_put(init_op_by_op(init, key), shardings), shardings
+        return jax.device_put(init_by_array(init, key), shardings), shardings
     made = jax.jit(init, out_shardings=shardings).lower(key)
     # It runs once, and a CPU takes minutes to optimise it, so each array is drawn by code of its
     # own.

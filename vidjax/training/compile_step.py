@@ -12,6 +12,7 @@ import optax
 
 from vidjax.data.pipeline import batch_shapes
 from vidjax.evaluation.cost import count_cost
+from vidjax.garbage_collection import collection_paused
 from vidjax.run.network import Network
 from vidjax.run.sharding import batch_sharding, replicated
 from vidjax.run.state import TrainState
@@ -94,4 +95,5 @@ def lower_step(
         for name, (shape, dtype) in shapes.items()
     }
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh)))
-    return jitted.lower(state, batch)
+    with collection_paused():
+        return jitted.lower(state, batch)

@@ -19,6 +19,7 @@ from vidjax.models.registry import Guesses, Reading
 from vidjax.run.freezing import as_in_evaluation, stop_frozen_gradients
 from vidjax.run.guesses import right_guesses
 from vidjax.run.state import TrainState
+from vidjax.training.gradient_squares import sums_of_squares
 from vidjax.training.loss import Loss
 from vidjax.training.mixing import Mixing
 from vidjax.training.sigmoid_loss import hits
@@ -96,8 +97,8 @@ class Step:
         grads = jax.lax.optimization_barrier(grads)
         updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        # One pass over each gradient serves both the norm and the check.
-        squares = jnp.stack(list(map(sum_of_squares, jax.tree.leaves(grads))))
+        # One pass over the gradients serves both the norm and the check.
+        squares = sums_of_squares(jax.tree.leaves(grads))
         average = state.ema
         if average is not None:
             # Written like this, unchanged parameters keep their average to the last bit.
@@ -187,12 +188,6 @@ class Step:
     def _split(self, rows: jax.Array) -> jax.Array:
         # Strided parts keep each device's rows on that device.
         return rows.reshape(-1, self.accumulate, *rows.shape[1:]).swapaxes(0, 1)
-
-
-def sum_of_squares(leaf: jax.Array) -> jax.Array:
-    """Returns the sum of squares. Flattening, as in `vdot`, would gather sharded arrays."""
-    axes = tuple(range(leaf.ndim))
-    return jax.lax.dot_general(leaf, leaf, ((axes, axes), ((), ())))
 
 
 def augmented(batch: Batch) -> Batch:
