@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 # What commands import, some of them only where they need it.
 IMPORTED = (
     "matplotlib.figure",
+    "tensorboardX",
     "tensorflow",
     "vidjax.data.builders.prepared_videos",
     "vidjax.trained.clip_explanation",

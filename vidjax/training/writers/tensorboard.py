@@ -5,18 +5,16 @@ TensorBoard hides steps that an interrupted run wrote after its last checkpoint.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import socket
-import time
+import importlib
+import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from vidjax.run.config import Config
 from vidjax.storage.mirror import Mirror
-from vidjax.storage.writing import growing, make_folder
-from vidjax.training.event_files import opening_records, scalars_record
+from vidjax.storage.writing import make_folder
 
 
 class Events:
@@ -30,32 +28,33 @@ class Events:
     def __init__(self, folder: Path, step: int) -> None:
         self._mirror = Mirror(folder)
         self._step = step
-        self._open = contextlib.ExitStack()
+        # With PyTorch installed, this takes a second; the step is compiled meanwhile.
+        threading.Thread(target=importlib.import_module, args=("tensorboardX",)).start()
 
     @functools.cached_property
-    def _stream(self) -> IO[bytes]:
-        """A new file, opened with the first number. TensorBoard reads files in order of names."""
-        now = time.time()
-        file = self._mirror.here / f"events.out.tfevents.{int(now):010}.{socket.gethostname()}"
-        stream = self._open.enter_context(growing(file))
-        stream.write(opening_records(now, self._step + 1))
-        return stream
+    def _events(self) -> Any:
+        """Opened with the first number."""
+        from tensorboardX import SummaryWriter
+
+        return SummaryWriter(str(self._mirror.here), purge_step=self._step + 1)
 
     def write(self, step: int, split: str, numbers: Mapping[str, float]) -> None:
         """As in `Writer`."""
-        named = {f"{split}/{name}": value for name, value in numbers.items()}
-        self._stream.write(scalars_record(time.time(), step, named))
-        self._stream.flush()
+        for name, value in numbers.items():
+            self._events.add_scalar(f"{split}/{name}", value, step)
         if self._mirror.is_due():
             self.flush()
 
     def flush(self) -> None:
         """As in `Writer`."""
+        if "_events" in vars(self):
+            self._events.flush()
         self._mirror.sync()
 
     def close(self) -> None:
         """As in `Writer`."""
-        self._open.close()
+        if "_events" in vars(self):
+            self._events.close()
         self._mirror.close()
 
 
