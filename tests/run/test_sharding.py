@@ -25,7 +25,8 @@ PROGRAM = textwrap.dedent(
     from vidjax.run import sharding
     from vidjax.run.setting_groups import MeshConfig
     from vidjax.run.state import init_state
-    from vidjax.training.step import Step, sum_of_squares
+    from vidjax.training.gradient_squares import sums_of_squares
+    from vidjax.training.step import Step
 
     sharding._SMALLEST_SPLIT = 64
 
@@ -85,10 +86,12 @@ PROGRAM = textwrap.dedent(
     mesh = sharding.make_mesh(MeshConfig(2, 4))
     where = sharding.state_shardings(jax.ShapeDtypeStruct((3, 4, 8, 16), "float32"), mesh)
     values = np.random.default_rng(0).normal(size=(3, 4, 8, 16)).astype(np.float32)
-    squares = jax.jit(sum_of_squares).lower(jax.device_put(values, where)).compile()
+    pair = [jax.device_put(values, where), jax.device_put(2 * values, where)]
+    squares = jax.jit(sums_of_squares).lower(pair).compile()
+    expected = np.array([1, 4]) * (values.astype(np.float64) ** 2).sum()
     print(json.dumps({
         "name": "squares",
-        "error": abs(float(squares(jax.device_put(values, where)) / (values**2).sum()) - 1),
+        "error": float(abs(np.asarray(squares(pair)) / expected - 1).max()),
         "exchanges": [(one.kind, one.size, one.group) for one in collectives(squares.as_text())],
     }))
     """
@@ -118,7 +121,7 @@ def test_eight_devices_compute_what_one_does(results, name, split):
 
 
 def test_the_gradients_norm_sends_numbers_and_not_gradients(results):
-    assert results["squares"]["exchanges"] == [["all-reduce", 4, 4]]
+    assert results["squares"]["exchanges"] == [["all-reduce", 8, 4]], "two numbers"
     assert results["squares"]["error"] < 1e-5
 
 
