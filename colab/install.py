@@ -40,7 +40,8 @@ def is_missing(package):
 
 
 def error_of_import():
-    used = [sys.executable, "-c", "import tensorflow_datasets, vidjax.training.loop"]
+    # TFDS logs an error of its own import and goes on; that of its core it does not catch.
+    used = [sys.executable, "-c", "import tensorflow_datasets.core, vidjax.training.loop"]
     tried = subprocess.run(used, capture_output=True, text=True)
     # Warnings may follow the last line of a traceback.
     lines = re.findall(r"^[\w.]+(?:Error|Exception)\b.*", tried.stderr, re.MULTILINE)
