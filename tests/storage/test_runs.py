@@ -105,7 +105,7 @@ def test_a_second_job_in_the_directory_is_refused(remote):
     *_, looking, said = done.stderr.splitlines()
     owner = rf"process {os.getpid()} on \S+ since .*"
     assert re.fullmatch(rf"{owner} holds the lease gs://.*: checking for up to .*", looking)
-    pattern = rf"error: gs://runs/run is in use by {owner}: wait until .* name another --workdir"
+    pattern = rf"error: gs://runs/run is in use by {owner}: wait until .* use another --workdir"
     assert re.fullmatch(pattern, said)
 
 

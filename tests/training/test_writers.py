@@ -8,6 +8,7 @@ import textwrap
 import types
 
 import pytest
+import tensorboardX
 
 from tests.training.test_changed_duration import KilledError, config, killed_at
 from vidjax import plugins
@@ -19,6 +20,7 @@ from vidjax.training.loop import train
 from vidjax.training.metric_writer import read_metrics
 from vidjax.training.open_writers import OpenWriters, check_writers
 from vidjax.training.writers import csv as tables
+from vidjax.training.writers import tensorboard
 
 # What the real package's `init`, `define_metric`, `log` and `finish` take (0.31).
 FAKE = """
@@ -240,3 +242,18 @@ def test_columns_join_a_table_and_its_torn_row_goes(tmp_path):
     ]  # fmt: skip
     tables.open(tmp_path, 0, None)
     assert len(rows(tmp_path / "metrics-interrupted.csv")) == 4
+
+
+def test_an_error_in_tensorboards_thread_is_raised_by_flush_and_by_close(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(tensorboardX.SummaryWriter, "add_scalar", fail)
+    events = tensorboard.open(tmp_path, 0, None)
+    events.write(1, "train", {"loss": 1.0})
+    with pytest.raises(OSError, match="the disk is full"):
+        events.flush()
+    events.flush()
+    events.write(2, "train", {"loss": 1.0})
+    with pytest.raises(OSError, match="the disk is full"):
+        events.close()
