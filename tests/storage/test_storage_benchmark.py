@@ -27,7 +27,7 @@ def test_a_bucket_is_measured_beside_the_disk_and_left_as_it_was(store, bucket):
     )
     assert done.returncode == 0, done.stderr
     assert "4 shards of" in done.stdout
-    ways = ("this disk", "ArrayRecord itself", "all videos shuffled", "two shards at a time")
+    ways = ("this disk", "ArrayRecord in place", "all videos shuffled", "two shards at a time")
     for way in ways:
         line = next(line for line in done.stdout.splitlines() if way in line and "│" in line)
         numbers = re.findall(r"[\d.]+", line)
