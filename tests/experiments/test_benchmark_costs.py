@@ -58,7 +58,8 @@ def test_a_decoder_that_does_not_load_is_told_of_with_the_reason(monkeypatch):
     told = []
     assert "any" not in decoders.peers(told.append)
     assert told == [
-        "any is left out, as it does not load here: libavutil.so.60: cannot open shared object file"
+        "any is left out, because it does not load on this machine: "
+        "libavutil.so.60: cannot open shared object file"
     ]
 
 

@@ -1,5 +1,6 @@
 """oneDNN's convolutions in compiled programs: gradients, threads, other processes, absence."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -14,12 +15,13 @@ import numpy as np
 import pytest
 
 from tests.layers.test_conv import CASES
-from tests.layers.test_convolution_algorithms import arrays_of, problem_of
+from tests.layers.test_convolution_algorithms import arrays_of, computed, problem_of
 from vidjax.layers.conv import conv3d
 from vidjax.layers.convolution import choice, xla
 from vidjax.layers.convolution.algorithm import PASSES
 from vidjax.layers.convolution.algorithms import candidates
 from vidjax.layers.convolution.onednn import algorithm, call
+from vidjax.layers.convolution.onednn.primitive import available
 from vidjax.layers.convolution.onednn.shared_library import OFF, VARIABLE, Library, library
 from vidjax.layers.convolution.portable import portable
 
@@ -116,6 +118,29 @@ def test_bfloat16_is_rounded_once(name):
     assert float(error.max()) <= 2**-8
 
 
+@pytest.mark.parametrize("axis", range(3), ids=["longer", "higher", "wider"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_kernels_that_exceed_the_clip_are_right_or_left_to_others(axis, dtype):
+    sizes, taps = [6, 9, 10], [1, 3, 3]
+    sizes[axis], taps[axis] = 2, 3
+    problem = problem_of((2, *sizes, 8), (*taps, 8, 6))
+    problem = dataclasses.replace(problem, dtype=dtype)
+    exact = dataclasses.replace(problem, dtype="float32")
+    arrays = arrays_of(problem, jnp.dtype(dtype))
+    full = {name: [x.astype(jnp.float32) for x in pair] for name, pair in arrays.items()}
+    tolerance = 1e-5 if dtype == "float32" else 2**-8
+    for name in PASSES:
+        expected = computed("xla", name, exact, full)
+        scale = float(jnp.abs(expected).max())
+        for chosen in {*candidates(name, problem)} & {"onednn", "xla"}:
+            result = computed(chosen, name, problem, arrays).astype(jnp.float32)
+            np.testing.assert_allclose(
+                result / scale, expected / scale, atol=tolerance, err_msg=f"{chosen}, {name}"
+            )
+    found = "onednn" in candidates("kernel_gradient", problem)
+    assert found == ((axis, dtype) != (0, "bfloat16")) or not available("forward", problem)
+
+
 def test_mixed_types_are_refused():
     x, kernel = arrays_of(PROBLEM)["forward"]
     with pytest.raises(ValueError, match="bfloat16 in a float32 convolution"):
@@ -203,7 +228,7 @@ def test_a_wrong_path_is_named(monkeypatch, tmp_path):
     with monkeypatch.context() as patched:
         patched.setenv(VARIABLE, str(tmp_path / "absent.so"))
         library.cache_clear()
-        with pytest.raises(ValueError, match=f"absent.so.*Use {VARIABLE}=off"):
+        with pytest.raises(ValueError, match=f"absent.so.*Set {VARIABLE}=off"):
             library()
     library.cache_clear()
 
