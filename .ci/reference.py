@@ -208,8 +208,8 @@ def adding_page() -> Iterator[str]:
 
 
 def changelog_page() -> Iterator[str]:
-    """CHANGELOG.md."""
-    yield (ROOT / "CHANGELOG.md").read_text("utf-8")
+    """CHANGELOG.md, with its links to docs as the site needs them."""
+    yield (ROOT / "CHANGELOG.md").read_text("utf-8").replace("](docs/", "](../")
 
 
 def row(*cells: str) -> str:
