@@ -15,7 +15,7 @@ from ..table import Row, Table, Tuning
 
 SIZE, SHORT_SIDE, BATCH = 80, 88, 16
 EPOCHS = 100
-TUNING = Tuning((0.02, 0.05), (f"{EPOCHS // 2} epochs", f"{EPOCHS} epochs"))
+TUNING = Tuning((0.02, 0.05, 0.1), (f"{EPOCHS // 2} epochs", f"{EPOCHS} epochs"))
 ROWS = (
     Row("baseline", "baseline", 74.7),
     Row("rms", "RMS", 77.0),
