@@ -167,3 +167,21 @@ def test_it_is_the_same_without_jit():
 def test_what_means_nothing_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         soft_pool(X, **settings)
+
+
+def test_second_derivatives_are_those_of_the_equation():
+    def equation(x):
+        inside = x.reshape(1, 2, 2, 2, 2, 2, 3)
+        weights = jnp.exp(inside)
+        return (weights * inside).sum((3, 5)) / weights.sum((3, 5))
+
+    def second(pool, x):
+        def penalty(x):
+            return jnp.sum(jax.grad(lambda y: jnp.sum(pool(y) ** 3))(x) ** 2)
+
+        return jax.jit(jax.grad(penalty))(x)
+
+    x = jnp.asarray(X[:1, :2, :4, :4])
+    assert equation(x).shape == soft_pool(x).shape
+    ours, exact = second(soft_pool, x), second(equation, x)
+    np.testing.assert_allclose(ours, exact, atol=1e-4 * float(jnp.abs(exact).max()))

@@ -29,7 +29,8 @@ def soft_pool(
     """Sums w x over each window, where w is the softmax of x in the window.
 
     An incomplete window at the end of an axis is dropped. It computes in float32, and subtracts the
-    maximum of each window, so no value overflows.
+    maximum of each window, so no value overflows. Derivatives of any order are taken in reverse
+    (`jax.grad`, `jax.vjp`); `jax.jvp` is refused, because the gradient is written in closed form.
 
     Args:
       x: `[B, T, H, W, C]`.
