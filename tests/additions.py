@@ -60,7 +60,7 @@ def method(folder: Path) -> None:
 
 
 def network(folder: Path) -> None:
-    """Checks that the network is listed, returns logits, has its card's size, and accepts methods."""
+    """Checks that the network is listed, returns logits, fits its card and accepts methods."""
     import jax
     import jax.numpy as jnp
 

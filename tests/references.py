@@ -1,4 +1,4 @@
-"""Published networks by the names of their key lists, and the rules that make their golden logits."""
+"""Published networks by the names of their key lists, and the rules of their golden logits."""
 
 import json
 import re

@@ -43,7 +43,7 @@ def test_a_notebook_has_no_outputs_and_pins_no_version(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_text_explains_the_cells(name):
-    """At most three code cells follow one another, so that the text explains what the reader sees."""
+    """At most three code cells follow one another, so that the text explains them."""
     kinds = "".join(cell.cell_type[0] for cell in read(name).cells)
     assert "cccc" not in kinds
     assert kinds.endswith("m")

@@ -50,7 +50,7 @@ def test_commas_within_brackets_and_quotes_belong_to_a_value():
         ([], ["a.b=1,2", "a.c=1,2,3"], "a.b has 2 values and a.c has 3"),
     ],
 )
-def test_what_means_nothing_is_refused(grids, lists, message):
+def test_invalid_settings_are_refused(grids, lists, message):
     with pytest.raises(ValueError, match=message):
         read_axes(grids, lists)
 

@@ -43,6 +43,6 @@ def test_bfloat16_stays():
         ({"border": "mirror"}, "border = 'mirror': one of clip, zero, replicate"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         low_pass(jnp.ones((1, 3, 3, 3, 1)), **settings)

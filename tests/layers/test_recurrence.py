@@ -212,6 +212,6 @@ def test_each_layer_has_the_parameters_of_pytorchs():
         ({"layers": 0}, "layers = 0: .*at least 1"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Recurrence(**settings).init(jax.random.key(0), X)

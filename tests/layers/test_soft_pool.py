@@ -164,7 +164,7 @@ def test_it_is_the_same_without_jit():
         ({"gradient": "half"}, "gradient = 'half': one of full, weights"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         soft_pool(X, **settings)
 

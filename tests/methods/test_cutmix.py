@@ -217,6 +217,6 @@ def test_different_keys_draw_differently() -> None:
         ({"chance": -0.1}, "chance.*-0.1"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message) -> None:
+def test_invalid_settings_are_refused(settings, message) -> None:
     with pytest.raises(ValueError, match=message):
         cutmix(jax.random.key(0), CLIP, ONE_HOT, EVERY, **settings)

@@ -117,6 +117,6 @@ def test_gradients_are_those_of_the_weighted_mean():
     ("settings", "message"),
     [({"alpha": 0.0}, "mixup alpha = 0.0"), ({"chance": 1.2}, "mixup chance = 1.2")],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         mixup(jax.random.key(0), CLIP, ONE_HOT, EVERY, **settings)

@@ -198,7 +198,7 @@ def test_networks_with_it_have_the_same_parameters_and_evaluate_the_same():
         ({"sigma": 1}, "random_scaling has no setting 'sigma'"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         model("r3d_50", **settings)
 

@@ -127,6 +127,6 @@ def test_networks_train_with_it_and_keep_their_parameters(option):
         ({"name": "random_drop", "last": 0.0}, "last = 0.0: must be a probability"),
     ],
 )
-def test_what_means_nothing_is_refused(option, message):
+def test_invalid_settings_are_refused(option, message):
     with pytest.raises(ValueError, match=message):
         vidjax.create_model("r3d_18", residual_drop=option)

@@ -206,7 +206,7 @@ def test_bfloat16_stays_itself_while_frames_and_states_are_float32():
         ({"layers": 0}, "layers = 0"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         run(**settings)
 

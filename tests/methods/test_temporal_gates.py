@@ -279,7 +279,7 @@ def test_controls_are_fused_without_a_gate_and_cannot_be_tested(states):
         ("temperature", float("nan")),
     ],
 )
-def test_what_means_nothing_is_refused(name, value):
+def test_invalid_settings_are_refused(name, value):
     module = TemporalGate(**{"gate": "hard", name: value})
     with pytest.raises(ValueError, match=f"{name} = {value!r}"):
         module.init(jax.random.key(0), X, train=False)

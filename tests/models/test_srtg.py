@@ -266,7 +266,7 @@ def test_without_the_stems_pool_no_gate_sees_one_frame(name):
         ({"srtg": {"celll": "gru"}}, "no setting 'celll': did you mean 'cell'"),
     ],
 )
-def test_what_means_nothing_is_refused(options, message):
+def test_invalid_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         shapes(vidjax.create_model("r3d_34_e1", **TINY, **options), CLIP)
 

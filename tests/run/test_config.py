@@ -16,7 +16,7 @@ NAMES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name not in
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("argument", [None, "smoke=true"])
-def test_every_config_file_is_complete_and_has_a_smoke_form(name, argument):
+def test_every_config_file_is_complete_and_has_a_smoke_version(name, argument):
     module = importlib.import_module(f"configs.{name}")
     config = from_mapping(module.get_config(argument))
     assert from_mapping(to_mapping(config)) == config

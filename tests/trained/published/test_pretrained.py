@@ -85,7 +85,7 @@ def test_colours_are_the_files_own(weights, row):
     assert vidjax.model_card("r3d_18").mean != old.mean
 
 
-def test_another_number_of_classes_starts_the_classifier_anew(weights):
+def test_another_number_of_classes_gives_a_new_classifier(weights):
     published, tuned = load(), load(num_classes=9)
     assert (tuned.num_classes, tuned.classes) == (9, None)
     head = tuned.variables["params"]["head"]["kernel"]
