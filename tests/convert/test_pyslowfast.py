@@ -86,7 +86,7 @@ def test_image_weights_with_kernels_of_one_frame_are_read(shared):
 
 
 def test_the_names_of_x3d_are_those_of_an_independent_list(shared):
-    """MMAction2's file was ported from PySlowFast's, so it has as many tensors of the same shapes."""
+    """MMAction2's file was ported from PySlowFast's, so it has tensors of the same shapes."""
     keys = pyslowfast.named_by_pyslowfast(references.key_list(shared, "x3d-m"))
     keys = pyslowfast.with_norm_in_first_shortcut(keys)
     ported = references.key_list(shared, "mm-x3d-m")

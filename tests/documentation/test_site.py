@@ -1,4 +1,4 @@
-"""The site is built without a warning, and its reference has every name, setting and command."""
+"""Tests that the site builds without a warning, and that its reference is complete."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """The folder of the pages that are generated."""
+    """Returns the folder of the generated pages."""
     folder = tmp_path_factory.mktemp("reference")
     command = [sys.executable, ROOT / ".ci/reference.py", folder]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -38,7 +38,7 @@ def test_the_reference_has_everything(reference):
 
 def test_the_site_is_built_with_warnings_as_errors(reference, tmp_path):
     pytest.importorskip("zensical", reason="the extra `docs` is not installed")
-    # Zensical follows links, and builds the site beside the file that one leads to.
+    # Zensical follows symbolic links, and would build the site beside their targets.
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     (tmp_path / "vidjax").symlink_to(ROOT / "vidjax")
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("reference"))
