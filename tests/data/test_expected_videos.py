@@ -1,4 +1,4 @@
-"""Tests that sizes of videos are known before decoding, so that coinciding views are refused early."""
+"""Tests that sizes of videos are known before decoding, and coinciding views refused early."""
 
 import pytest
 

@@ -76,7 +76,7 @@ def chunks(data, begin, end):
 
 
 def without_bytes(source, file, emptied):
-    """Makes an AVI in which the chunks of some frames are empty, which repeats the previous frame."""
+    """Makes an AVI with empty chunks for some frames, which repeat the previous frame."""
     data, parts, index = source.read_bytes(), b"", b""
     for begin, name, length in chunks(data, 12, len(data)):
         if name == b"LIST" and data[begin + 8 : begin + 12] == b"movi":

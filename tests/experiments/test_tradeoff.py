@@ -1,4 +1,4 @@
-"""Accuracy over cost: points of evaluations and of the works' tables, in a picture and a table."""
+"""Tests accuracy against cost: points of evaluations and of the papers' tables."""
 
 import csv
 
@@ -22,7 +22,7 @@ CLASSES = ["a", "b"]
 
 
 def run_of(folder, width, right, protocols=("test-1x1",)):
-    """A run that is only written down: its configuration and an evaluation of ten videos."""
+    """Writes a fake run: its configuration and an evaluation of ten videos."""
     config = synthetic.get_config()
     config.model.options = {**TINY, "width": width}
     workdir.claim(folder, from_mapping(config), CLASSES)
@@ -70,7 +70,7 @@ def test_pairs_are_drawn_with_an_arrow_and_written_as_a_table(tmp_path):
     assert "exists already; name another --output" in refusal(again)
 
 
-def test_printed_rows_have_the_works_score_and_our_count():
+def test_printed_rows_have_the_papers_score_and_our_count():
     network = Network("r3d_18", 2, 16, TINY, classes=2)
     rows = (
         PaperRow("plain", 60.0, name="plain", network=network, dataset="d"),

@@ -19,7 +19,7 @@ _FETCH = "tensorflow_datasets.core.download.DownloadManager.download_and_extract
 
 
 def _cifar(folder):
-    """Packs ten training and two test images as the authors do: coarse label, fine label, planes."""
+    """Packs ten training and two test images as the authors do: labels, then planes."""
     pictures = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8)
     packed = [bytes([k % 20, 99 - k]) + picture.tobytes() for k, picture in enumerate(pictures)]
     (folder / "cifar-100-binary").mkdir(parents=True)
