@@ -77,7 +77,7 @@ METHOD = [range(10, 36), range(5, 27), range(2, 26)]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Writes a table: two rows with three runs, and one with a finished, a failed and a lost run."""
+    """Writes a table: two rows with three runs, and one with a failed and a lost run."""
     root = tmp_path_factory.mktemp("table")
     plan = Plan.of(TABLE, "small", ["made_up"], root, root / "data")
     runs = {(run.row, run.seed): run for run in plan.runs}
