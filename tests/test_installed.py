@@ -176,7 +176,7 @@ print(len(seen), sum(tested))
     assert succeeds(environment / "python", "-c", program, cwd=empty) == "160 4\n"
 
 
-def test_what_is_unknown_is_named_with_the_nearest(environment, empty):
+def test_unknown_names_are_refused_with_the_nearest(environment, empty):
     vidjax = environment / "vidjax"
     for arguments, hint in (
         (["trian"], "did you mean 'train'"),

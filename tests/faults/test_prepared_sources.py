@@ -1,4 +1,4 @@
-"""Tests that a prepared data set belongs to its files: other files of the same names get another."""
+"""Tests that other files of the same names get another prepared data set."""
 
 import os
 import shutil

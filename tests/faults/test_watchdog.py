@@ -188,7 +188,7 @@ SyntheticSplit.__getitem__ = ask
 
 
 def job_of_two(workdir, *faults):
-    """Starts two training processes with a fault each, and a heartbeat limit that JAX does not reach."""
+    """Starts two training processes with faults, and with a long heartbeat limit of JAX."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"--coordinator_address=127.0.0.1:{free.getsockname()[1]}"
     flags = [address, "--num_processes=2", "--heartbeat_timeout=600", "--hang_timeout=12"]
