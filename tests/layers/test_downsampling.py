@@ -60,7 +60,7 @@ def pooled(x, pool, window, odd):
 
 
 def chosen(x, choose="lowest", squared=False, edge="never"):
-    """Returns the indices of the selected half of the frames of clips, float64 `[B, T, H, W, C]`."""
+    """Returns the indices of the selected half of the frames of clips `[B, T, H, W, C]`."""
     length, means = x.shape[1], x.mean((2, 3))
     if length <= 2:
         return np.tile(np.arange(length), (len(x), 1))
@@ -237,7 +237,7 @@ def test_unknown_settings_are_refused(name) -> None:
 
 
 def test_the_first_of_equal_maxima_gets_the_gradient():
-    """The gradient is not divided by the number of maxima, which compiled code may count as zero."""
+    """The gradient is not divided by the number of maxima, which XLA may count as zero."""
     module, x = Downsampling(pool="max", frames="pooled"), jnp.ones((1, 4, 4, 4, 2))
     gradient = jax.grad(lambda x: module.apply({}, x, train=True).sum())(x)
     expected = np.zeros(x.shape)

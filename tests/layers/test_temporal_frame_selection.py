@@ -202,7 +202,7 @@ def test_frames_of_zeros_and_huge_values_are_handled():
         (7, {"edge": "both"}, "edge = 'both': must be one of .*never.*single"),
     ],
 )
-def test_invalid_arguments_are_refused_in_one_line_each(length, settings, message):
+def test_invalid_selections_are_refused_in_one_line(length, settings, message):
     with pytest.raises(ValueError, match=message) as caught:
         temporal_frame_selection(X[:, :length], **settings)
     assert "\n" not in str(caught.value)

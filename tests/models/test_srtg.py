@@ -91,7 +91,7 @@ def converted(weights):
 
 
 def golden_block(weights, x, out, **settings):
-    """Finds the block that has these weights and these input and output shapes."""
+    """Makes the block that has these weights and these input and output shapes."""
     factories = Factories()
     if "conv2/0/3/weight" in weights:
         mid = len(weights["conv2/0/0/weight"])

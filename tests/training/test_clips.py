@@ -99,6 +99,6 @@ def test_a_folder_of_videos_is_enough(tmp_path):
         ("nowhere.csv", {}, "nowhere.csv does not exist"),
     ],
 )
-def test_what_is_wrong_is_named(source, settings, message):
+def test_errors_are_named(source, settings, message):
     with pytest.raises(ValueError, match=message):
         vidjax.clips(source, **settings)
