@@ -102,6 +102,9 @@ def _scales(texts: Sequence[str]) -> list[float]:
     return scales
 
 
+ShowDone = Callable[[int, int], None]
+
+
 @dataclass(frozen=True)
 class _Opened:
     """A network with scalable parts, its data, and its variables."""
@@ -126,25 +129,33 @@ class _Opened:
     def points(self, name: str, scales: Sequence[float], progress: ProgressLine) -> list[Point]:
         """Evaluates the network at each scale of each part."""
 
-        def show(what: str) -> Callable[[int, int], None]:
+        def show(what: str) -> ShowDone:
             return lambda done, total: progress.show(
                 f"{name}: {what}{done}/{total}", final=done == total
             )
 
         settings = settings_of(scales)
-        variants = [(self.variables, setting.factors) for setting in settings]
-        if _RECALIBRATE.value:
-            network = self.experiment.network
-            statistics = _scaled(functools.partial(statistics_of, network))
-            found = recalibrate(
-                self.experiment, variants, statistics, _RECALIBRATE.value, show("statistics ")
-            )
-            variants = [
-                ({**self.variables, "batch_stats": own}, setting.factors)
-                for own, setting in zip(found, settings, strict=True)
-            ]
-        scores, labels = self.scorer.score_each(variants, show(""))
-        return points_of(name, settings, scores, labels)
+        # Both curves pass through the unchanged network, which is evaluated once.
+        factors = list(dict.fromkeys(setting.factors for setting in settings))
+        scores, labels = self.scorer.score_each(self._variants(factors, show), show(""))
+        of_setting = [factors.index(setting.factors) for setting in settings]
+        return points_of(name, settings, scores[of_setting], labels)
+
+    def _variants(
+        self, factors: Sequence[tuple[float, float]], show: Callable[[str], ShowDone]
+    ) -> list[tuple[Any, tuple[float, float]]]:
+        """Pairs each factor with the network's variables, which may get statistics of their own."""
+        variants = [(self.variables, pair) for pair in factors]
+        if not _RECALIBRATE.value:
+            return variants
+        statistics = _scaled(functools.partial(statistics_of, self.experiment.network))
+        found = recalibrate(
+            self.experiment, variants, statistics, _RECALIBRATE.value, show("statistics ")
+        )
+        return [
+            ({**self.variables, "batch_stats": own}, pair)
+            for own, pair in zip(found, factors, strict=True)
+        ]
 
 
 def _with_places(config: Config) -> Config:
