@@ -44,7 +44,7 @@ def batch():
 
 
 def stepped(made, steps=1):
-    """Returns the flat states before and after some steps, and the optimiser's state."""
+    """Returns the states before and after some steps as arrays, and the last metrics."""
     optimizer = made.optimizer(optax.constant_schedule(RATE))
     before, shardings = made.init(optimizer)
     kept = jax.tree.map(np.asarray, before)

@@ -51,7 +51,7 @@ def videos(folder, bucket):
 
 @pytest.fixture
 def made_of(tmp_path, store):
-    """Prepares on a cluster of several workers."""
+    """Starts Dask clusters with a given number of workers."""
     with contextlib.ExitStack() as stack:
         yield lambda workers: stack.enter_context(
             cluster(tmp_path / "cluster", store.environment, workers)

@@ -74,7 +74,7 @@ def test_a_damaged_journal_is_named(file):
 @pytest.mark.usefixtures("optuna")
 def test_a_killed_search_knows_its_trials_and_continues_like_one_on_a_disk(bucket, tmp_path):
     def searched(folder, *, killed):
-        """Returns the settings of four trials; the third is created, and then repeated."""
+        """Returns the settings of four trials; with `killed`, each is repeated by a new study."""
         searching, tried = study(folder), []
         for number in range(4):
             (trial,) = searching.next(1)

@@ -36,7 +36,7 @@ def test_a_sweep_in_a_bucket_equals_one_on_a_disk(local, remote):
 
 @pytest.fixture
 def optuna(tmp_path):
-    """Returns a folder of packages with Optuna's stand-in, or an empty path if Optuna is installed."""
+    """Returns a folder with a stand-in for Optuna, or an empty path if Optuna is installed."""
     if importlib.util.find_spec("optuna"):
         return ""
     (tmp_path / "optuna.py").write_text("from tests.experiments.optuna_stand_in import *\n")
