@@ -43,13 +43,8 @@ def test_decoders_return_the_requested_frames(video, name):
         assert distances.argmin() == place
 
 
-<<<<<<< HEAD
 def test_a_missing_decoder_is_reported_with_its_package(monkeypatch):
     monkeypatch.setattr(decoders.importlib.util, "find_spec", lambda name: None)
-=======
-def test_a_decoder_that_is_absent_is_told_of_with_its_package(monkeypatch):
-    monkeypatch.setattr(decoders, "is_installed", lambda package: False)
->>>>>>> main
     told = []
     assert set(decoders.peers(told.append)) == {"PyAV, seek", "OpenCV, seek"}
     assert "decord, seek is left out: pip install decord2" in told

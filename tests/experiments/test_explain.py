@@ -106,12 +106,9 @@ def test_the_filter_of_the_curves_can_be_chosen(plain, tmp_path):
     assert (low["part"], float(low["top1"])) == ("low", expected)
 
 
-<<<<<<< HEAD
-def test_invalid_arguments_are_refused_in_one_line(plain, tmp_path):
-=======
 @pytest.mark.slow
-def test_batch_statistics_estimated_anew_forget_a_scale_of_all_features(plain, tmp_path):
-    """At scale 0 of the high frequencies nothing but statistics tells a scale of the low ones."""
+def test_recalibrated_batch_statistics_undo_a_scale_of_all_features(plain, tmp_path):
+    """With high frequencies scaled by 0, only statistics depend on the low ones' scale."""
     rows = {}
     for clips in (0, 16):
         output = tmp_path / f"{clips}"
@@ -131,15 +128,14 @@ def test_batch_statistics_estimated_anew_forget_a_scale_of_all_features(plain, t
         "estimated anew at each scale from 16 training clips"
         in (output / "reliance.md").read_text()
     )
-    # 1000 times the one part is, but for a thousandth, the other part at a thousandth.
+    # Up to a common factor, one part times 1000 is nearly the other part times 0.001.
     estimated = rows[16]
     assert estimated["low", 1000.0] == pytest.approx(estimated["high", 0.001], abs=1)
     assert estimated["high", 1000.0] == pytest.approx(estimated["low", 0.001], abs=1)
     assert rows[0] != rows[16]
 
 
-def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
->>>>>>> main
+def test_invalid_arguments_are_refused_in_one_line(plain, tmp_path):
     i3d = with_options(plain, "i3d", {"name": "i3d", "options": {"width": 8}})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "frequency.png").touch()

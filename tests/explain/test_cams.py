@@ -26,7 +26,7 @@ def rectified(values):
     return np.maximum(values, 0)
 
 
-# Each of features and gradients [T', H', W', C] and of the logit, place by place.
+# Each takes features and gradients [T', H', W', C] and the logit, and loops over places.
 def cam(a, g, logit):
     return np.einsum("thwk,k->thw", a, g.sum((0, 1, 2)))
 
@@ -36,7 +36,7 @@ def grad_cam(a, g, logit):
 
 
 def grad_cam_plus_plus(a, g, logit):
-    """With the derivatives of the exponential of the logit, as eq. 19 has them."""
+    """Uses the derivatives of the exponential of the logit (eq. 19)."""
     first, second, third = (np.exp(logit) * g**power for power in (1, 2, 3))
     below = 2 * second + np.einsum("thwk,abck->abck", a, third)
     alpha = np.where(below == 0, 0, second / np.where(below == 0, 1, below))
@@ -120,7 +120,7 @@ def test_features_of_several_sizes_are_drawn_one_by_one_enlarged_and_added(name)
         for a, row in zip(features, rows, strict=True)
     ]
     if name == "grad_cam_plus_plus":
-        # Without the factor that all weights have.
+        # Without the factor common to all weights.
         cells = [own / np.exp(logit) for own in cells]
     found = saliency_map(TWO, weights, CLIP, LABEL, name)
     assert sorted(own.shape for own in found.cells) == sorted(own.shape for own in cells)
@@ -128,7 +128,7 @@ def test_features_of_several_sizes_are_drawn_one_by_one_enlarged_and_added(name)
 
 
 def test_over_pooled_features_all_of_them_are_class_activation_maps(by_hand):
-    """Gradients are the same everywhere: the row over the number of places."""
+    """All gradients are equal: the classifier's row divided by the number of places."""
     count = np.prod(SIZE)
     plain, *others = (
         saliency_map(network, WEIGHTS, CLIP, LABEL, name).cells[0]

@@ -36,7 +36,7 @@ def chain():
 
 @pytest.fixture(scope="module")
 def pyramids(chain):
-    """Pyramids of class 2 of the chain."""
+    """Returns pyramids of class 2 of the chain."""
     of = partial(class_feature_pyramid, numpy_reference.Chain(), chain[0], CLIP, 2, 3, 0.5)
     return {mode: of(mode) for mode in ("layer", "feature")}
 
@@ -217,7 +217,7 @@ def test_zeros_of_other_groups_take_part_but_are_not_kept_where_they_are_least(g
 
 
 def lists_by_group(weights, inputs, groups, threshold, mode):
-    """Returns lists of `conv2`: products of each kernel with its own group only."""
+    """Returns the lists of `conv2`: each kernel's products with its own group only."""
     edges = numpy_reference.answer(weights, inputs, {"": [("conv2", 0, 8)]}, threshold, depth=1)
     rows, pooled = weights["conv2"].mean((0, 1, 2)), inputs["conv2"].mean((0, 1, 2, 3))
     size = 8 // groups
@@ -246,13 +246,13 @@ def test_by_default_a_kernel_is_compared_over_its_own_group(groups, sign, mode):
     conv2 = np.asarray(
         numpy_reference.conv3d(inputs["conv2"], weights["conv2"], feature_group_count=groups)
     )
-    # Without it, all features would be zero where products are negative.
+    # Without the shift, features with negative products would all be zero.
     weights["bias"] = np.float32(1 - conv2.min())
     inputs["head"] = np.maximum(conv2 + weights["bias"], 0)
     found = lists_of(class_feature_pyramid(model, weights, CLIP, 0, 2, 0.3, mode))
     wanted = lists_by_group(weights, inputs, groups, 0.3, mode)
     assert_same_lists(found, wanted)
-    # No kernel of negative products ends the pyramid.
+    # Kernels with negative products do not end the pyramid.
     assert all(wanted["conv2", kernel] for _, kernel in wanted["", 0])
 
 

@@ -13,7 +13,7 @@ from vidjax.fast_compilation import fast_compile_options
 
 @pytest.fixture
 def network(monkeypatch):
-    """A network, without an optimisation level set in the environment."""
+    """Returns a network; no optimisation level is set in the environment."""
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     return trace_network(*OTHERS["plain"]())

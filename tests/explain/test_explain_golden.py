@@ -41,7 +41,7 @@ def network(weights, clip):
 
 @pytest.fixture(scope="module")
 def case(data):
-    """A function with its variables and clip."""
+    """Returns a function with its variables and clip."""
     sizes = [data[name].shape[2:] for name in ("x", "a1", "a2", "a3")]
     strides = [
         tuple(before // after for before, after in zip(*pair, strict=True))
@@ -99,7 +99,7 @@ def test_normalised_products_are_the_golden_ones(data):
 
 
 def test_a_layer_of_several_kernels_gives_golden_numbers_that_are_global(data):
-    """The code numbers the inputs of each kernel from 0; here they go on where the others end."""
+    """The thesis code numbers the inputs of each kernel from 0; vidjax numbers them all consecutively."""
     pooled, start = data["branch_a"].mean((0, 2, 3, 4)), 0
     found, local = [], []
     first = 0

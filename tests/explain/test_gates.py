@@ -1,4 +1,4 @@
-"""Tests which gates are open, against the gates' own test and handwritten logs, and the plot."""
+"""Tests the report of open gates against the gates' own test and handwritten logs."""
 
 import json
 
@@ -28,7 +28,7 @@ def network(**options):
 
 @pytest.fixture(scope="module")
 def trained():
-    """Variables of a network that always fuses, and clips of eight frames."""
+    """Returns variables of a network that always fuses, and clips of eight frames."""
     clip = jax.random.normal(jax.random.key(1), (3, 8, 16, 16, 3))
     init = quickly(lambda key: network(srtg="final").init(key, clip, train=False))
     return init(jax.random.key(0)), clip
@@ -40,7 +40,7 @@ def test_each_gate_of_a_network_is_named_and_tested_clip_by_clip(trained):
     gates = quickly(lambda v, x: gates_of(model, v, x))(*trained)
     assert list(gates) == ["layer1_block1", "layer2_block1"]
     assert all(value.shape == (3,) and value.dtype == bool for value in gates.values())
-    # Of four frames (stage 1) random cells match none; two clips more do not change the others.
+    # Random cells match none of four frames (stage 1); two more clips do not change the others.
     assert not gates["layer1_block1"].any()
     scores = quickly(lambda v, x: gate_scores(model, v, x))(variables, clip[:1])
     np.testing.assert_array_equal(scores[0], [float(value[0]) for value in gates.values()])

@@ -75,7 +75,7 @@ def test_integrated_gradients_add_up_to_the_difference_of_logits(blank):
 
 def test_integrated_gradients_of_a_linear_network_are_the_clip_times_its_weights():
     found = saliency_map(linear, LINEAR, CLIP, LABEL, "integrated_gradients", steps=1)
-    # Nothing but frames 1 and 4 counts, and what their kernels reach.
+    # Only frames 1 and 4 have weight, within the reach of their kernels.
     logits = np.asarray(linear(LINEAR, CLIP))[0]
     np.testing.assert_allclose(found.cells[0].sum(), logits[LABEL], rtol=1e-4)
     more = saliency_map(linear, LINEAR, CLIP, LABEL, "integrated_gradients", steps=3)

@@ -73,7 +73,7 @@ def test_all_kernels_are_there_with_what_they_rely_on():
             }
             edges = PYRAMID.edges.get((names[row], kernel), ())
             assert found == {(*to, round(weight, 3)) for to, weight in edges}
-    # Kernels that share a list point to it; one list is that of those that rely on nothing.
+    # Kernels with equal lists share one; one list is for kernels that rely on nothing.
     assert len(data["lists"]) == len(set(PYRAMID.edges.values())) + 1
 
 
@@ -92,7 +92,7 @@ def test_layers_that_are_one_sum_are_one_row():
     data = pyramid_data(Pyramid(0, "layer", 0.6, 2, (6, 32, 48), (main, short, low), edges, sums))
     assert [row["name"] for row in data["layers"]] == ["conv2 + shortcut", "x"]
     assert data["lists"][data["root"]] == ((0, 0, 0.9), (0, 1, 0.7))
-    # Each link once, as strong as its strongest.
+    # Each link appears once, with its largest weight.
     children = data["lists"][data["layers"][0]["lists"][0]]
     assert sorted(children) == [(1, 0, 0.95), (1, 1, 0.6)]
 

@@ -15,7 +15,7 @@ from vidjax.explain.traced_network import trace_network
 from vidjax.layers.lowering import force_lowering
 
 CLASSES, SIZE = 5, 32
-# Families of which one network stands for the others where it is run, not only read.
+# Families with one representative where networks are run, not only read.
 THIN = {"width": 8, "depths": (1, 1, 1, 1)}
 RUN = {
     "r3d_18": THIN,
@@ -31,7 +31,7 @@ RUN = {
     "resnext3d_101": THIN | {"width": 32},
 }
 QUICK = ("r3d_18", "x3d_s", "mfnet")
-# What these have beyond another network is more of the same blocks, or a method.
+# These differ from another network only by more of the same blocks, or by a method.
 DEEPER = (
     "*_e1",
     "srtg_*",
@@ -145,7 +145,7 @@ def test_methods_leave_the_layers_of_a_network_what_they_are(name, options):
     layers = {layer.name for layer in graph.levels}
     plain = trace_network(*shapes_of(name, depths=(1, 1, 1, 1))).graph
     if "multi_temporal" not in options:
-        # Neither the cells of gates nor the mapping of classes makes features.
+        # Cells of gates and the mapping of classes produce no features.
         assert layers == {layer.name for layer in plain.levels}
 
 

@@ -42,12 +42,12 @@ def test_steps_go_from_nothing_to_everything_the_largest_first():
 def test_equal_places_are_blanked_all_over_the_clip():
     steps = blanking_steps(np.zeros((10, 10, 10)), 2)
     assert [int(step.sum()) for step in steps] == [0, 500, 1000]
-    # By the order of the array it would be the first five frames.
+    # In array order it would be the first five frames.
     assert steps[1].sum((1, 2)).min() > 30
 
 
 def additive(weights):
-    """A score that is the sum of the weights of the visible locations."""
+    """Scores clips by the sum of the weights of the visible locations."""
     return lambda blank: (~blank * weights).sum((1, 2, 3))
 
 
@@ -84,7 +84,7 @@ def test_no_map_beats_the_weights_of_a_sum():
         deletion, insertion = (area_under(curve) for curve in curves(other, 8, score))
         assert best[0] < deletion
         assert best[1] > insertion
-    # A random one is in between: what is shown of it counts as what is hidden.
+    # A random map is in between: what it shows is worth as much as what it hides.
     assert deletion == pytest.approx(insertion, rel=0.2)
 
 

@@ -54,7 +54,7 @@ def test_rows_are_means_over_videos_and_seeds():
     assert row.gain_half == pytest.approx(Interval.of(values - chance).half, abs=1e-6)
     assert (row.videos, row.seeds) == (3, 2)
     assert rows["random", "energy"].gain == 0
-    # Of a curve of three points: the ends count half.
+    # The trapezoidal rule over three points: the ends count half.
     curves = np.array([[found[run, video, "cam"].deletion for video in VIDEOS] for run in RUNS])
     expected = (curves[..., 0] / 2 + curves[..., 1] + curves[..., 2] / 2) / 2
     assert rows["cam", "deletion"].mean == pytest.approx(expected.mean(), abs=1e-6)

@@ -1,4 +1,4 @@
-"""Tests maps by name: how they are found, refused, and drawn the same way by all callers."""
+"""Tests maps by name: they are found or refused, and all callers get the same map."""
 
 from types import SimpleNamespace
 
@@ -79,10 +79,10 @@ def test_progress_is_told_to_maps_that_take_many_passes_alone():
 
 def test_a_map_of_another_package_is_drawn_like_any_other(monkeypatch):
     def corner(network, variables, clip, class_index, layer, *, sign=1):
-        """A map.
+        """Highlights one corner.
 
         Args:
-          sign: of its corner.
+          sign: sign of the corner's value.
         """
         cells = np.zeros((1, 2, 2))
         cells[0, 0, 0] = sign * (class_index + 1)
@@ -106,7 +106,7 @@ def test_a_map_of_another_package_is_drawn_like_any_other(monkeypatch):
 
 
 def named(weights, clip):
-    """The same network, whose layers have names."""
+    """Returns the same network with named layers."""
     with jax.named_scope("low"):
         x = jnp.maximum(numpy_reference.conv3d(clip, weights["first"]), 0)
     with jax.named_scope("high"):

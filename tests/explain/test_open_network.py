@@ -24,7 +24,7 @@ all_functions = pytest.mark.parametrize("explain", FUNCTIONS.values(), ids=FUNCT
 
 @pytest.fixture(scope="module")
 def regularized():
-    """A network with Class Regularization."""
+    """Returns a network with Class Regularization."""
     model = vidjax.create_model(
         "r3d_18", num_classes=CLASSES, width=4, depths=(1, 1, 0, 0), class_reg={}
     )
@@ -41,7 +41,7 @@ def staged(*network, **settings):
 
 @pytest.fixture(params=[*FUNCTIONS, "stages"])
 def case(request, regularized):
-    """An explanation function, and a network that it can explain."""
+    """Returns an explanation function, and a network that it can explain."""
     if request.param == "stages":
         return staged, regularized
     return FUNCTIONS[request.param], OTHERS["plain"]()
@@ -112,7 +112,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Giving:
-    """The plain network, which returns more than logits."""
+    """Returns more outputs than logits."""
 
     kind: str
 

@@ -1,4 +1,4 @@
-"""Tests the page in headless Chromium, used like a reader would."""
+"""Tests the page in headless Chromium, operated as a reader would."""
 
 import dataclasses
 import json
@@ -113,7 +113,7 @@ def test_the_curve_is_the_mean_over_space_and_goes_where_it_is_pressed(shown):
         ".map(point => point.split(' ').map(Number))"
     )
     assert np.allclose([x for x, _ in points], np.linspace(0, 100, 6), atol=0.01)
-    # Down is up: the highest point of the curve is the frame of the largest mean.
+    # y grows downwards: the smallest y is the frame with the largest mean.
     assert np.argmin([y for _, y in points]) == np.argmax(found)
     tab.click("document.querySelector('.curve svg')", across=0.81)
     assert tab.value("shared.frame") == 4
@@ -232,7 +232,7 @@ def test_a_phone_needs_no_scrolling_sideways(shown, panels):
     tab.click(TILE.format(2, 0))
     assert tab.value(OPENED).startswith("kernel 10")
     assert tab.value(wide) == []
-    # The video stays in sight, and so does what was opened.
+    # The video stays in view, and so does the opened kernel.
     seen = (
         "n => { const box = n.getBoundingClientRect(); "
         "return box.top >= 0 && box.bottom < innerHeight; }"
@@ -242,7 +242,7 @@ def test_a_phone_needs_no_scrolling_sideways(shown, panels):
 
 
 def luminance(colour):
-    """Relative luminance of `rgb(r, g, b)` (WCAG 2.1)."""
+    """Returns the relative luminance of `rgb(r, g, b)` (WCAG 2.1)."""
     parts = np.array([float(part) for part in colour[4:-1].split(",")]) / 255
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])

@@ -47,7 +47,7 @@ def test_score_cam_weighs_channels_by_what_is_seen_through_them(settings, kind):
 
 
 def windows(size, length, stride):
-    """Returns the windows that fit from the start, and the one at the end."""
+    """Returns the starts of windows from the beginning, and of the one at the end."""
     return sorted({*range(0, size - length + 1, stride), size - length})
 
 
@@ -85,7 +85,7 @@ def test_what_a_network_does_not_look_at_is_flat():
 
     found = saliency_map(left, WEIGHTS, CLIP, LABEL, "occlusion", frames=1, pixels=2)
     flat = found.cells[0].copy()
-    # Where a window of two columns reaches what it looks at.
+    # Columns whose window of two overlaps the columns that the network uses.
     flat[1:3, :, :5] = 0
     np.testing.assert_allclose(flat, 0, atol=1e-7)
     assert np.abs(found.cells[0][1:3, :, :4]).max() > 1e-3
@@ -104,7 +104,7 @@ def test_windows_hold_what_they_are_told_to(blank):
         network, WEIGHTS, CLIP, LABEL, "occlusion", over="time", frames=2, steps=1, blank=blank
     )
     lost = score(CLIP) - score(clip)
-    # Frame 2 lies in one window alone: those of two frames begin at 0, 2 and 3.
+    # Frame 2 is in one window only: windows of two frames begin at 0, 2 and 3.
     np.testing.assert_allclose(found.cells[0][2, 0, 0], lost, rtol=1e-3, atol=1e-6)
 
 
@@ -137,7 +137,7 @@ def _only(frame):
 
 @pytest.mark.parametrize("count", [64, 1024])
 def test_rise_comes_to_what_all_masks_give(count):
-    """Of a linear score, whose mean and deviation over all masks are known."""
+    """For a linear score, the mean and deviation over all masks are known."""
     masks, chances = map(np.array, zip(*all_masks(5, 3, 0.4), strict=True))
     assert chances.sum() == pytest.approx(1)
     each = np.array([linear(LINEAR, _only(frame))[0, LABEL] for frame in range(5)])
@@ -216,11 +216,11 @@ def test_settings_without_effect_are_refused(name, settings, reason):
 
 
 def test_clips_of_a_batch_do_not_see_one_another(monkeypatch):
-    """What an accelerator computes at once is what a CPU computes one by one."""
+    """A batch computed at once (accelerators) equals clips computed one by one (CPU)."""
     settings = {"masks": 11, "seed": 3}
     one_by_one = saliency_map(network, WEIGHTS, CLIP, LABEL, "rise", **settings)
     monkeypatch.setattr(compiled_passes, "_at_once", lambda: True)
-    # The loop was compiled for this network.
+    # The loop was compiled once for this network.
     monkeypatch.setattr(
         perturbation, "logits_pass", compiled(compiled_passes.logits_pass.__wrapped__)
     )

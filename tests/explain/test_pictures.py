@@ -1,4 +1,4 @@
-"""Tests pictures, JSON and the page, on pyramids that are constructed directly."""
+"""Tests images, JSON and the page with directly constructed pyramids."""
 
 import json
 
@@ -55,9 +55,9 @@ def test_files_hold_the_video_and_each_heat_beside_it(tmp_path):
     ]
     files = write_heat(tmp_path, "tubes", footage, drawn, "jet")
     assert [file.name for file in files] == ["tubes.mp4", "tubes.gif", "tubes.png"]
-    # Small frames are enlarged by a whole number, 11; captions are above.
+    # Small frames are enlarged by an integer factor, 11; captions are above.
     height, width = 11 * SIZE[1], 11 * SIZE[2]
-    # An odd width grows by a column; animations are made smaller.
+    # An odd width gets one more column; animations are smaller.
     for file, shown in zip(files[:2], (3 * width + 1, 960), strict=True):
         frames = read_video(file)
         assert len(frames) == SIZE[0]
@@ -99,7 +99,7 @@ def test_a_sheet_has_a_row_for_each_heat_and_says_what_it_is(tmp_path):
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet.shape[1] == 5 * (320 + 3)
     tiles = (sheet == 90).all(-1)
-    # Rows of the sheet that show the video beside the window: three times 240.
+    # Rows of the sheet that show the video outside of the window: three times 240.
     assert tiles[:, 5].sum() == 3 * 240
     assert (sheet[tiles[:, 5]][:, 100] != 90).any(-1).sum() > 200
 
@@ -128,7 +128,7 @@ def test_json_goes_out_and_comes_back(pyramid):
         for name in ("kernels", "weights", "counts"):
             assert np.array_equal(getattr(one, name), getattr(other, name))
     assert to_json(back) == text
-    # Kernels that share a list point to it.
+    # Kernels with equal lists share one.
     kernels = json.loads(text)["layers"][0]["kernels"]
     assert kernels[0]["list"] == kernels[1]["list"]
     with pytest.raises(ValueError, match="not a class feature pyramid"):

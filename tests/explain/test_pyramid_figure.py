@@ -20,7 +20,7 @@ COUNTS |= {"block1/shortcut/conv": (3, 9, 1), "block1/conv1": (4, 20, 1), "stem"
 
 
 def made(mode="layer"):
-    """The pyramid of a residual network: the class reads three levels, two layers are added."""
+    """Returns a pyramid of a residual network: three levels, with two layers added."""
     layers = []
     same = RNG.random((9, 2, 3, 5), np.float32)
     for name, (level, count, groups) in COUNTS.items():
@@ -61,7 +61,7 @@ def drawn(request):
 
 
 def boxes(axes, kind):
-    """Returns the boxes of texts of a kind, or of pictures, in pixels."""
+    """Returns the bounding boxes of a kind of texts, or of images, in pixels."""
     if kind == "images":
         return [image.get_window_extent() for image in axes.images]
     return [text.get_window_extent() for text in axes.texts if kind in (text.get_gid(), "texts")]
@@ -72,7 +72,7 @@ def bounds_of_tiles(drawing):
 
 
 def rows_by_place(drawing):
-    """Groups tiles by their upper edges: the class, and the rows below it."""
+    """Groups tiles into rows by their upper edges; the class is the first."""
     found = bounds_of_tiles(drawing)
     tops = sorted({round(box.y1) for box in found}, reverse=True)
     return [[box for box in found if round(box.y1) == top] for top in tops]
@@ -174,7 +174,7 @@ def test_two_layers_that_are_one_sum_are_one_row_with_the_links_of_both():
     assert shown.names == ("block1/conv2", "block1/shortcut/conv")
     assert [tile.kernels for tile in rows[2].tiles] == [(2 * k,) for k in range(7)]
     own = [strand for strand in strands_of(pyramid, rows) if strand.parents[0][0] == 2]
-    # What one relies on is in the next row, what the other relies on in the one after that.
+    # The children of one are in the next row, those of the other in the row after that.
     assert sorted({row for strand in own for row, *_ in strand.children}) == [3, 4]
 
 
@@ -268,7 +268,7 @@ def test_an_animation_moves_every_tile_and_nothing_else():
         fixed[top - 2 : bottom + 3, left - 2 : right + 3] = False
         for time in (0, 4):
             shown = played[time, top + 2 : bottom - 2, left + 2 : right - 2].astype(float)
-            # Tiles are larger or smaller than their frames: means of colours are compared.
+            # Tiles differ in size from their frames, so mean colours are compared.
             wanted = tile.at(time).mean((0, 1))
             np.testing.assert_allclose(shown.mean((0, 1)), wanted, atol=6)
     clock = drawing.layout.apex

@@ -1,4 +1,4 @@
-"""Tests where pyramids end, which layers are added, and what tiles stand for."""
+"""Tests where pyramids end, which layers are joined, and what tiles represent."""
 
 import functools
 import itertools
@@ -24,7 +24,7 @@ from vidjax.explain.class_feature_pyramids import class_feature_pyramid
 RESIDUAL = kernels_of(50, stem=(3, 6), a1=(6, 4), b1=(4, 6), a2=(6, 4), b2=(4, 6), head=6)
 
 
-# A function that is the same each time is traced and compiled once.
+# The same function object each time, so that it is traced and compiled once.
 model_of = functools.cache(numpy_reference.function_of)
 
 
@@ -138,7 +138,7 @@ def test_layers_are_one_sum_where_nobody_reads_one_alone():
     for name in ("kernels", "weights", "counts", "maps"):
         one, other = (getattr(found.layer(own), name) for own in sums)
         np.testing.assert_array_equal(one, other)
-    # A block's input is added to what the block makes of it, but the block reads it alone.
+    # A block's input is added to its output, but the block's convolution reads it alone.
     assert pyramid_of(residual, RESIDUAL, 5).sums == ()
 
 

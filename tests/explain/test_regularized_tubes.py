@@ -1,4 +1,4 @@
-"""Tests stage tubes against the equation, in a network that Class Regularization does not alter."""
+"""Tests stage tubes against the equation, with Class Regularization that changes nothing."""
 
 import flax.linen as nn
 import jax
@@ -23,7 +23,7 @@ LABEL = 2
 
 @pytest.fixture(scope="module")
 def network():
-    # With an affection rate of 1 the features of a stage are its output, which is sown.
+    # With an affection rate of 1, a stage's features are its sown output.
     model = vidjax.create_model(
         "r3d_18", num_classes=4, width=8, depths=(0, 0, 1, 1), class_reg={"affection": (1, 1, 1, 1)}
     )
@@ -97,7 +97,7 @@ def test_a_stage_s_tube_is_a_map(network, layer, place):
     [{"variant": "icip", "after": "block"}, {"match": "max", "bias": True}, {"level": "batch"}],
 )
 def test_rows_are_those_that_every_form_picks_from(network, settings):
-    """As the module itself has them, which is asked what its mapping gives."""
+    """Compares with the rows that the module itself computes."""
     clip = network[2]
     model = vidjax.create_model(
         "r3d_18", num_classes=4, width=8, depths=(0, 0, 0, 2), class_reg=settings

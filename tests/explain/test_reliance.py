@@ -1,4 +1,4 @@
-"""How much a network relies on high frequencies, against sums by hand."""
+"""Tests how much a network relies on high frequencies against sums computed by hand."""
 
 import numpy as np
 import pytest

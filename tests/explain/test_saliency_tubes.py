@@ -29,7 +29,7 @@ def squares(channels, kept=slice(None)):
 
 @pytest.fixture(scope="module")
 def chain():
-    """Variables of a network, and the features that it pools."""
+    """Returns the variables of a network, and the features that it pools."""
     variables, inputs = numpy_reference.chain_by_hand()
     return variables, inputs["head"]
 

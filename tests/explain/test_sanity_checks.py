@@ -32,7 +32,7 @@ def test_parts_become_random_from_the_classifier_down():
 
 
 def ranks(values):
-    """Ranks values one by one; equal values share their mean rank."""
+    """Ranks values in a loop; equal values share their mean rank."""
     flat = values.reshape(-1)
     return np.array([(flat < own).sum() + ((flat == own).sum() - 1) / 2 for own in flat])
 
@@ -75,6 +75,6 @@ def test_rows_are_means_of_a_network_s_seeds():
     (row,) = sanity_rows({"net": ["a", "b"]}, ["cam"], given)
     assert (row.network, row.map, row.check, row.other) == ("net", "cam", "parameters", "head")
     assert (row.correlation, row.similarity) == pytest.approx((0.5, 0.5))
-    # Over videos: their means over the seeds are 0.4 and 0.6.
+    # The means of the two videos over the seeds are 0.4 and 0.6.
     assert row.correlation_half == pytest.approx(12.7062 * 0.1, rel=1e-4)
     assert (row.videos, row.seeds) == (2, 2)

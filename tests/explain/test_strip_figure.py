@@ -31,7 +31,7 @@ def grid(each=1, **options):
 def test_networks_are_rows_and_videos_columns_of_three_frames_a_kernel():
     cells, figure = grid()
     images = figure.axes[0].images
-    # Five levels in each of four cells, and the clip where the cell above has shown another.
+    # Five levels in each of four cells, and the clip if the cell above shows another one.
     assert len(images) == 3 * (4 * 5 + 3)
     lefts = {round(image.get_window_extent().x0) for image in images}
     assert len(lefts) == 6

@@ -40,7 +40,7 @@ def pooled_by_two(x, axes):
 
 @pytest.fixture(scope="module")
 def c3d():
-    """The network, the input of its first dense layer [1, 2, 4, 4, 6], and gradients there."""
+    """Returns the network, the input [1, 2, 4, 4, 6] of its first dense layer, and gradients."""
     network = OTHERS["c3d"]()
     params = jax.tree.map(np.float64, network[1]["params"])
     relu = lambda x: np.maximum(x, 0)  # noqa: E731
@@ -163,7 +163,7 @@ def test_rows_whose_places_are_unknown_are_no_stripes():
 def test_a_module_of_nnx_is_explained_in_evaluation_and_left_as_it_was():
     module = NNX(nnx.Rngs(3))
     for seed in range(3):
-        module(5 + 2 * clip_of(seed))  # its norms learn other means and deviations than 0 and 1
+        module(5 + 2 * clip_of(seed))  # its norms learn means and deviations other than 0 and 1
     before = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)))
     found = saliency_tube(module, None, clip_of(), 1, mode="cam")
     after = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)))

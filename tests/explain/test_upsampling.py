@@ -1,4 +1,4 @@
-"""Tests the spline over a clip, at any time between its frames, and at any size."""
+"""Tests the spline over a clip, at any time between its frames and any size."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_a_line_stays_a_line_and_what_lies_outside_gets_its_end():
 
 
 def test_between_many_points_it_is_the_cubic_spline_of_another_library():
-    """Far from the ends, where libraries differ in how a spline goes on."""
+    """Away from the ends, where libraries extend splines in different ways."""
     values = RNG.random(40)
     other: BSpline = make_interp_spline(np.arange(40), values, 3)
     places = np.linspace(15, 25, 41)
