@@ -9,7 +9,7 @@ from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
 from vidjax.explain.html_page import TUBE, Panel
 
 DESK, PHONE = (1280, 900), (360, 740)
-# # The large view, and tiles by level and place. Level 0 is the class, level 1 has kernels 1 and 3,
+# The large view, and tiles by level and place. Level 0 is the class, level 1 has kernels 1 and 3,
 # level 2 has kernels 10 to 49.
 OPENED = "document.querySelector('.stage .caption .name').textContent"
 TILE = "document.querySelectorAll('.level')[{}].querySelectorAll('.tile')[{}]"

@@ -79,7 +79,7 @@ def logits_of(name):
 # Maps vary fastest, so that each network is read and compiled once.
 @pytest.mark.parametrize("map_name", maps.known())
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_is_explained_by_a_map(name, map_name):
+def test_every_map_explains_every_network(name, map_name):
     clip = network(name)[2]
     if map_name == "class_regularization" and name != REGULARIZED:
         with pytest.raises(ValueError, match="cannot be drawn of this network: it needs Class"):
@@ -122,7 +122,7 @@ def test_gradients_are_those_of_the_network_itself(name):
     expected = jnp.abs(jax.jit(jax.grad(logit))(jnp.asarray(clip))[0]).max(-1)
     found = saliency_map(model, variables, clip, 1, "gradient").cells[0]
     if name == "evanet_2":
-        # # In float32 a few of its features are just above or below 0, depending on how XLA
+        # In float32 a few of its features are just above or below 0, depending on how XLA
         # compiles the program. With XLA's default options the difference is 6e-7 of the largest
         # value, in float64 there is none.
         assert np.linalg.norm(found - expected) < 0.15 * np.linalg.norm(expected)
@@ -130,7 +130,7 @@ def test_gradients_are_those_of_the_network_itself(name):
     np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-3 * float(expected.max()))
 
 
-def test_a_map_says_whether_it_fits_a_network():
+def test_maps_state_whether_they_support_a_network():
     own = maps.named("class_regularization")
     assert own.fits(trace_network(*network(REGULARIZED)))
     assert not own.fits(trace_network(*network("plain")))

@@ -105,7 +105,7 @@ def test_every_network_is_read(name):
     check_graph(trace_network(model, variables, clip).graph, model)
 
 
-def test_a_module_need_not_take_train_and_prolonged_branches_have_a_place():
+def test_modules_without_train_and_prolonged_branches_are_read():
     class Mine(nn.Module):
         @nn.compact
         def __call__(self, x):
@@ -123,7 +123,7 @@ def test_a_module_need_not_take_train_and_prolonged_branches_have_a_place():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", vidjax.list_models())
-def test_every_network_is_read_whole(name):
+def test_every_network_is_read_completely(name):
     model, variables, clip = shapes_of(name)
     check_graph(trace_network(model, variables, clip).graph, model)
 
@@ -138,7 +138,7 @@ def test_every_network_is_read_whole(name):
         ("x3d_s", {"class_reg": {}, "srtg": "mid"}),
     ],
 )
-def test_methods_leave_the_layers_of_a_network_what_they_are(name, options):
+def test_methods_do_not_change_the_layers_of_a_network(name, options):
     model, variables, clip = shapes_of(name, depths=(1, 1, 1, 1), **options)
     graph = trace_network(model, variables, clip).graph
     check_graph(graph, model)
@@ -177,7 +177,7 @@ def test_pyramids_to_depth_four(name):
     ["ir_csn_50", "x3d_s"]
     + [pytest.param(name, marks=pytest.mark.slow) for name in ("mfnet", "resnext3d_101")],
 )
-def test_no_kept_kernel_of_groups_is_without_children(name):
+def test_every_kept_kernel_of_groups_has_children(name):
     model, shapes, clip = shapes_of(name, **RUN[name])
     rng = np.random.default_rng(0)
     # Means of half of the kernels are negative.

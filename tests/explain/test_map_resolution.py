@@ -35,7 +35,7 @@ class Halving(nn.Module):
         ((2, 4, 4), 1, None),
     ],
 )
-def test_the_last_layer_with_cells_enough_is_offered(clip, depth, layer):
+def test_the_last_layer_with_enough_cells_is_suggested(clip, depth, layer):
     model, given = Halving(depth), jnp.zeros((1, *clip, 3))
     variables = model.init(jax.random.key(0), given)
     graph = trace_network(model, variables, given).graph
@@ -46,7 +46,7 @@ def test_the_last_layer_with_cells_enough_is_offered(clip, depth, layer):
         assert not is_coarse([(times, height, width)], clip)
 
 
-def test_cells_are_few_where_one_axis_has_few():
+def test_one_coarse_axis_is_too_few_cells():
     clip = (16, 112, 112)
     assert is_coarse([(1, 7, 7)], clip)
     assert is_coarse([(2, 7, 3)], clip)

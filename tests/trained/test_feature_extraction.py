@@ -1,4 +1,4 @@
-"""Features of many videos in one file, against clips that are cut and computed one by one."""
+"""Tests features of many videos in one file against those of single clips."""
 
 import csv
 import dataclasses
@@ -32,7 +32,7 @@ LONG = Extraction(window_stride=0.2, batch_size=2)
 
 
 class Interrupting(ProgressLine):
-    """Ctrl-C after so many rows."""
+    """Presses Ctrl-C after a number of rows."""
 
     def __init__(self, calls):
         super().__init__(silent=True)
@@ -54,7 +54,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three videos, and a CSV that lists one more."""
+    """Writes three videos and a CSV that lists one more."""
     root = tmp_path_factory.mktemp("videos")
     for place, name in enumerate("abc"):
         frames = numbered_frames(20 + 10 * place, 24 + 4 * place, 64)
@@ -66,7 +66,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def take(trained, folder, tmp_path):
-    """Extracts features of the list, and reads them."""
+    """Extracts the features of the list and reads them."""
 
     def take(how=None, *, progress=None, name="f.npz", videos="list.csv"):
         progress = progress or ProgressLine(silent=True)
@@ -78,7 +78,7 @@ def take(trained, folder, tmp_path):
 
 
 def by_hand(trained, crops):
-    """Features of crops uint8 `[S, T, H, W, 3]` one by one, and their mean."""
+    """Returns features of crops uint8 `[S, T, H, W, 3]` computed one by one, and their mean."""
     mean, std = np.array(trained.preprocessing.mean), np.array(trained.preprocessing.std)
     clips = ((crops / 255 - mean) / std).astype(np.float32)
     run = jax.jit(lambda v, x: trained.model.apply(v, x, train=False, mutable=["intermediates"]))
@@ -98,7 +98,7 @@ def test_a_row_a_video_with_what_is_known_of_it(take, trained, folder):
     assert found.split.tolist() == ["train", "fold2", ""]
     assert found.group.tolist() == ["anna", "", ""]
     assert found.clip.tolist() == [0, 0, 0]
-    # The four frames in the middle of 20, of 15 from 0.2 s on, and of 40; 25 a second.
+    # The four middle frames of 20, of 15 from 0.2 s on, and of 40, at 25 per second.
     np.testing.assert_allclose(found.start, [8 / 25, 0.2 + 5 / 25, 18 / 25], atol=1e-6)
     np.testing.assert_allclose(found.end, found.start + 4 / 25, atol=1e-6)
     pieces = {"a.mp4": {}, "b.mp4": {"start": 0.2, "end": 0.8}, "c.mp4": {}}
@@ -160,7 +160,7 @@ def test_features_of_a_stage_in_half_precision(take, trained, folder):
 def test_what_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
     take, tmp_path, calls, monkeypatch
 ):
-    """Once in the middle of a video, whose first windows are there."""
+    """One interruption is in the middle of a video, after its first windows."""
     expected, _ = take(LONG, name="whole.npz")
     with pytest.raises(KeyboardInterrupt):
         take(LONG, progress=Interrupting(calls))

@@ -1,4 +1,4 @@
-"""Files of features: read by NumPy and h5py themselves, and read back or refused here."""
+"""Tests that feature files are read by NumPy and h5py, and read back or refused by vidjax."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ every_kind = pytest.mark.parametrize("suffix", [".npz", ".h5"])
 
 
 def refused(file, words):
-    """The one line that refuses a file and names it."""
+    """Returns the error line that refuses a file and names it."""
     with pytest.raises(FeaturesError, match=words) as error:
         read_features(file)
     line = str(error.value)
@@ -31,7 +31,7 @@ def refused(file, words):
 
 
 def arrays(**changes):
-    """What a file holds, as arrays by name."""
+    """Returns a file's arrays by name."""
     found = {name: getattr(table(), name) for name in NAMES}
     return {**found, "about": np.array(json.dumps(ABOUT)), **changes}
 
@@ -164,7 +164,7 @@ def test_damage_is_refused_in_one_line_wherever_it_is(tmp_path, suffix):
     for length in range(0, len(data), len(data) // 37):
         file.write_bytes(data[:length])
         refused(file, ".")
-    # A number of the features, which a checksum guards.
+    # A value of the features, which a checksum protects.
     place = data.index(table(rows=40, width=16).features.tobytes()[:32])
     file.write_bytes(data[:place] + b"\xff" + data[place + 1 :])
     refused(file, "damaged")
@@ -179,7 +179,7 @@ def test_what_claims_more_than_its_file_is_refused_before_it_takes_memory(tmp_pa
         facts = {"descr": "<f4", "fortran_order": False, "shape": (2**40, 2**20)}
         np.lib.format.write_array_header_1_0(entry, facts)
     refused(tmp_path / "lie.npz", "features.npy claims float32")
-    # The directory of a ZIP claims sizes of its own.
+    # The ZIP directory states sizes, too.
     np.savez(tmp_path / "sizes.npz", **arrays())
     data = (tmp_path / "sizes.npz").read_bytes()
     place = data.index(b"PK\x01\x02") + 20
@@ -235,7 +235,7 @@ def test_a_virtual_data_set_is_refused(tmp_path):
 
 
 def test_the_error_is_of_the_file_alone(tmp_path):
-    """Names in a path are text."""
+    """Control characters in a path are escaped."""
     file = tmp_path / "a\nb.npz"
     file.write_bytes(b"PK\x03\x04")
     with pytest.raises(FeaturesError, match=re.escape("a\\nb.npz")):

@@ -1,4 +1,4 @@
-"""Features of every network, against means that NumPy takes of what the networks sow."""
+"""Tests features of every network against NumPy means of what the networks sow."""
 
 import functools
 
@@ -15,13 +15,13 @@ from vidjax.models.model_list import variants
 from vidjax.trained.features import layers
 from vidjax.trained.open_weights import open_weights
 
-# One network a family; what all sow is seen in tests/test_models.py too.
+# One network per family; tests/test_models.py covers the sown values of all networks.
 OTHERS = [pytest.param(n, marks=pytest.mark.slow) for n in vidjax.list_models() if n not in TINY]
 RUN = ("r3d_18", *(pytest.param(n, marks=pytest.mark.slow) for n in ("slowfast_50", "i3d")))
 
 
 def shallow(name):
-    """A network with a block a stage, its clip and the shapes of its variables."""
+    """Returns a network of one block per stage, its clip and the shapes of its variables."""
     options, clip = TINY.get(name, ({}, vidjax.model_card(name).clip))
     if "depths" in variants()[name].options and not options:
         options = {"depths": (2, 2, 2, 1) if name.startswith("blvnet") else ONES}
@@ -104,6 +104,6 @@ def test_a_trained_network_takes_crops_as_they_are_cut_and_compiles_once(tmp_pat
         alone = vidjax.features(trained.model, trained.variables, clip.astype(np.float32))
         np.testing.assert_allclose(found[video, crop], alone[0], rtol=1e-4, atol=1e-5)
     assert trained.features(crops, "stage1", pooled=False).shape[:2] == (2, 3)
-    # Nothing is traced any more.
+    # Nothing is traced again.
     monkeypatch.setattr("vidjax.trained.trained_network.features", None)
     np.testing.assert_array_equal(trained.features(crops), found)

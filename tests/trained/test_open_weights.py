@@ -1,4 +1,4 @@
-"""One network is the same network, whatever it is opened from."""
+"""Tests that a network is the same from whatever source it is opened."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ from vidjax.trained.weights_name import WeightsError, WeightsName
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """A file, and a folder that it was converted into."""
+    """Returns a file, and the folder into which it was converted."""
     root = tmp_path_factory.mktemp("weights")
     file = write_checkpoint(root / "made.safetensors")
     converted_folder.write(
@@ -46,7 +46,7 @@ def test_classes_that_nobody_has_named_are_numbered(places, tmp_path):
 
 
 def test_a_prediction_is_that_of_the_clip_that_read_clip_reads(places, tmp_path):
-    """But for what JPEG loses of the frames on the way."""
+    """Only JPEG's loss on the stored frames differs."""
     trained = open_weights(places[1])
     seen = Preprocessing(
         4, 2, 16, 20, trained.preprocessing.mean, trained.preprocessing.std, quality=100
@@ -63,7 +63,7 @@ def test_a_prediction_is_that_of_the_clip_that_read_clip_reads(places, tmp_path)
 
 
 def test_an_explanation_of_several_classes_has_each_class_by_itself(places, tmp_path):
-    """Its probabilities need not add up to 1; they are those of the prediction."""
+    """Probabilities need not add up to 1; they equal the prediction's."""
     trained = open_weights(places[1])
     seen = Preprocessing(
         4, 2, 16, 20, trained.preprocessing.mean, trained.preprocessing.std, quality=100

@@ -1,4 +1,4 @@
-"""What is predicted of videos, against the network itself applied to frames that are read whole."""
+"""Tests predictions of videos against the network applied to all frames."""
 
 import dataclasses
 import functools
@@ -29,7 +29,7 @@ def trained(tmp_path_factory):
 
 
 def brightening(count):
-    """Frames that grow lighter, so that each moment has other probabilities."""
+    """Returns frames that get lighter, so that probabilities differ at each time."""
     return (numbered_frames(count, 32, 48) * np.linspace(0.1, 1, count)[:, None, None, None]).astype("uint8")  # fmt: skip  # noqa: E501
 
 
@@ -40,7 +40,7 @@ def video(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def probabilities(trained):
-    """Of crops `[S, T, H, W, 3]`, by the network alone."""
+    """Returns the network's probabilities of crops `[S, T, H, W, 3]`."""
     apply = jax.jit(functools.partial(trained.model.apply, train=False))
 
     def of_crops(crops):
@@ -85,7 +85,7 @@ def test_a_piece_is_what_its_frames_say(trained, video, probabilities):
     frames = read_video(video, **piece, short_side=16).frames
     (crops,) = (trained.views.cut_frames(frames, 0),)
     top = dict(trained.predict(video, 3, **piece))
-    # Stored frames are JPEG, which changes colours a little.
+    # Frames are stored as JPEG, which changes colours slightly.
     expected = probabilities(crops)
     np.testing.assert_allclose([top[name] for name in trained.labels], expected, atol=0.02)
     assert top != dict(trained.predict(video, 3))

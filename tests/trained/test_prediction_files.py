@@ -1,4 +1,4 @@
-"""Tables of predictions: read back, and what an interruption leaves of them."""
+"""Tests that tables of predictions are read back, and what an interruption leaves."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ def test_a_table_has_a_row_a_video_and_a_column_a_class(tmp_path):
         write(BROKEN, [])
         assert not file.exists()
     first, second = table(file)
-    # An apostrophe stands before what a spreadsheet would run.
+    # An apostrophe precedes text that a spreadsheet would run.
     assert first == {
         "video": "'=a.mp4", "start": "1.500", "end": "", "label": "walk", "predicted": "walk",
         "probability": "0.750000", "class2": 'say "hi", wave', "probability2": "0.250000",
@@ -60,7 +60,7 @@ def test_a_table_without_rows_is_a_table(tmp_path, suffix):
 
 
 def begin(file, rows, then):
-    """Writes rows, then does something else."""
+    """Writes rows, then calls a function."""
     with writing_rows(file, OF_WINDOWS, ABOUT, 2) as write:
         for k in range(rows):
             write({"start": k, "end": k + 1}, TOP)
@@ -82,7 +82,7 @@ def test_an_interruption_leaves_a_whole_table_that_is_called_unfinished(tmp_path
         assert (len(found["rows"]), found["finished"]) == (2, False)
     else:
         assert len(table(left)) == 2
-    # It is not written over, nor is a table.
+    # Neither it nor a table is overwritten.
     for there in (left, tmp_path / f"p.{suffix}"):
         there.touch()
         with (

@@ -1,4 +1,4 @@
-"""Tests what evaluations report of methods: the same as the network sows, averaged over views."""
+"""Tests that evaluations report the sown readings of methods, averaged over views."""
 
 import json
 
@@ -26,7 +26,7 @@ def opened(**options):
 
 @pytest.fixture(scope="module")
 def scored():
-    """An experiment with two methods, variables, and the scores of all videos."""
+    """Returns an experiment with two methods, variables, and the scores of all videos."""
     experiment = opened(class_reg={}, srtg={"placement": "final", "layers": 1}, gate="hard")
     network = experiment.network
     clip = np.zeros((1, *network.clip_shape), np.float32)

@@ -1,4 +1,4 @@
-"""Sliding windows against slices of the video that is read whole."""
+"""Tests sliding windows against slices of all frames."""
 
 import functools
 import tracemalloc
@@ -24,7 +24,7 @@ def video(tmp_path_factory):
 
 
 def expected(file, preprocessing, *, crops=1, start=None, end=None, window_stride=None):
-    """Starts, ends and crops as slices of all frames."""
+    """Returns the starts, ends and crops as slices of all frames."""
     whole = read_video(file, fps=preprocessing.fps, start=start, end=end, short_side=32)
     views, span = preprocessing.views(crops=crops), (preprocessing.frames - 1) * preprocessing.stride + 1  # fmt: skip  # noqa: E501
     step = span if window_stride is None else window_stride * whole.fps
@@ -77,19 +77,19 @@ def test_windows_follow_one_another_and_the_last_ends_with_the_video(video):
     assert begins == [[0], [8], [16], [24], [32], [40], [42]]
     assert [round(window.start * 25) for window in found] == [0, 8, 16, 24, 32, 40, 42]
     assert found[-1].end == pytest.approx(2.0)
-    # Nothing is left over where the length divides the video.
+    # No frame remains if the window length divides the video's.
     assert len(list(windows(video, seen(frames=10)))) == 5
 
 
 def seen_wide(frames):
-    """Crops in which the numbers of `numbered_frames` can be read."""
+    """Returns crops in which the numbers of `numbered_frames` are readable."""
     return Preprocessing(frames, 1, 64, 64, GREY, GREY, stretched=(64, 64))
 
 
 def test_windows_apart_leave_out_what_is_between_them(video):
     found = compare(video, seen(frames=4), window_stride=0.8)
     assert [round(window.start * 25) for window in found] == [0, 20, 40]
-    # A window that would begin in the video and run past its end is moved back.
+    # A window that would extend past the end is moved back.
     found = compare(video, seen(frames=4), window_stride=0.96)
     assert [round(window.start * 25) for window in found] == [0, 24, 46]
 
@@ -134,7 +134,7 @@ def _count(slide):
 
 
 def peak_of(work):
-    """What `work` gives, and the most bytes that it takes at a time."""
+    """Returns the result of `work` and its peak memory in bytes."""
     tracemalloc.start()
     try:
         return work(), tracemalloc.get_traced_memory()[1]
@@ -153,5 +153,5 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
         found, peak = peak_of(functools.partial(_count, slide))
         assert found == -(-count // 31)
         peaks.append(peak)
-    # All frames would take 3 MB more.
+    # All frames would need another 3 MB.
     assert peaks[1] < peaks[0] + 200_000

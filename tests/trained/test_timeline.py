@@ -1,4 +1,4 @@
-"""The picture of what happens when, looked at pixel by pixel."""
+"""Tests the timeline image by its pixels."""
 
 import tracemalloc
 
@@ -10,7 +10,7 @@ from vidjax.trained.predicting import WindowPrediction
 from vidjax.trained.timeline import Timeline
 
 BLUE, ORANGE = (0, 114, 178), (230, 159, 0)
-# The part of the picture that is the axis of time, from its beginning to its end.
+# The part of the image with the time axis, from start to end.
 AXIS = slice(300, 1410)
 
 
@@ -28,12 +28,12 @@ def drawn(file, found, labels):
 
 
 def where(picture, colour):
-    """The share of time at which a colour is to be seen, `[width]` yes or no."""
+    """Returns at which times a colour is visible, bool `[width]`."""
     return (np.abs(picture[:, AXIS].astype(int) - colour) < 3).all(axis=2).any(axis=0)
 
 
 def two_classes(count, length=1.0):
-    """The second of four classes for a quarter of the time, then the fourth."""
+    """Returns the second of four classes for a quarter of the time, then the fourth."""
     for k in range(count):
         first = k < count / 4
         yield window(k * length, length, (0.001, 0.99 if first else 0.001, 0.001, 0.001 if first else 0.99), shade=250 if first else 90)  # fmt: skip  # noqa: E501
@@ -48,7 +48,7 @@ def test_each_class_has_its_colour_when_it_happens(tmp_path, count):
         expected = np.zeros(AXIS.stop - AXIS.start, bool)
         expected[times] = True
         assert (where(picture, colour) == expected).mean() > 0.99
-    # Two rows: classes that never come near to winning have none.
+    # Two rows: classes that are never likely have none.
     assert picture.shape[0] == round(120 * (0.5 + 0.34 + 2 * 0.42 + 0.42 + 0.8 + 0.15))
 
 
@@ -77,12 +77,12 @@ def test_memory_is_bounded():
         if k in (5_000, 11_999):
             peaks.append(tracemalloc.get_traced_memory()[1])
     tracemalloc.stop()
-    # 7,000 more windows alone have 11 MB of probabilities and 190 MB of pictures.
+    # 7,000 more windows have 11 MB of probabilities and 190 MB of images.
     assert peaks[1] < 1.02 * peaks[0]
 
 
 def test_averages_are_those_of_all_windows(tmp_path):
-    """However often windows are put together, to the last and incomplete ones."""
+    """Holds for any number of merges, and for the incomplete last windows."""
     count = 2777
     found = [window(k, 1, (0.5 + 0.4 * np.sin(k / 400), 0.5 - 0.4 * np.sin(k / 400))) for k in range(count)]  # fmt: skip  # noqa: E501
     line = Timeline()

@@ -1,4 +1,4 @@
-"""BGR networks that were made to take RGB compute the same function."""
+"""Tests that BGR networks converted to RGB compute the same function."""
 
 import jax
 import numpy as np
@@ -11,7 +11,7 @@ from vidjax.trained.published.clip_preprocessing import preprocessing_of
 
 BGR = {row.network: row for row in REAL if row.channels == "BGR"}
 CLIP = (1, 8, 32, 32, 3)
-# The same modules as in others of their family.
+# These consist of the same modules as others of their family.
 ALIKE = ("srtg_r3d_50", "srtg_r3d_101", "srtg_r2plus1d_101")
 NETWORKS = [
     pytest.param(network, marks=[pytest.mark.slow] if network in ALIKE else []) for network in BGR
@@ -24,14 +24,14 @@ def tiny(network):
 
 
 def filled(model, rng):
-    """Variables with random numbers, nothing computed."""
+    """Returns random variables without running the initialisers."""
     clip = jax.ShapeDtypeStruct(CLIP, np.float32)
     made = jax.eval_shape(lambda clip: model.init(jax.random.key(0), clip, train=False), clip)
 
     def fill(path, leaf):
         if path[-1].key in ("scale", "var"):
             return rng.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
-        # No offsets, so that the logits depend on the clip alone.
+        # Without offsets, the logits depend on the clip alone.
         spread = np.sqrt(2 / np.prod(leaf.shape[:-1])) if leaf.ndim > 1 else 0.0
         return spread * rng.standard_normal(leaf.shape, np.float32)
 

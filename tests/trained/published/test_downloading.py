@@ -1,4 +1,4 @@
-"""Downloads from a server that breaks off, lies, refuses, redirects, or is not there."""
+"""Tests downloads from servers that disconnect, lie, refuse, redirect or do not exist."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def whole(part):
 
 
 def names(file):
-    """What lies in a file's folder, without the lock that stays behind."""
+    """Returns the names in a file's folder without the remaining lock."""
     return sorted(each.name for each in file.parent.iterdir() if each.suffix != ".lock")
 
 
@@ -49,7 +49,7 @@ def test_a_file_comes_whole_under_its_name(server, file, capsys):
 
 
 def test_a_disk_that_is_full_keeps_what_has_arrived(server, file):
-    """A limit on sizes of files, which ends a write as a full disk does."""
+    """A limit on file sizes makes writes fail as a full disk does."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -115,7 +115,7 @@ def test_what_is_left_of_another_version_is_not_gone_on_with(server, file):
 
 
 def test_what_arrives_of_other_files_is_left_alone(server, file):
-    """Also where their names begin alike."""
+    """Also if their names begin alike."""
     file.parent.mkdir()
     other = file.with_name("weights.pth.tar.0123456789ab.part")
     other.write_bytes(b"another download")

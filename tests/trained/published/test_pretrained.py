@@ -1,4 +1,4 @@
-"""Published weights from their name to logits, and files that are not what was published."""
+"""Tests published weights from name to logits, and files other than the published one."""
 
 import hashlib
 
@@ -17,7 +17,7 @@ from vidjax.trained.open_weights import open_weights
 from vidjax.trained.published.checkpoint import Checkpoint
 from vidjax.trained.weights_name import WeightsError
 
-# What makes a row one of a network that is quickly run.
+# Fields that turn a row into one of a fast network.
 TINY = {
     "options": {**WIDTH, "depths": [1, 1, 1, 1]},
     "num_classes": CLASSES,
@@ -32,7 +32,7 @@ def tiny(name="r3d_18:kinetics700-hara", **changes: object) -> Checkpoint:
 
 
 def save(file, state):
-    """A state dict as `torch.save` writes it."""
+    """Writes a state dict as `torch.save` does."""
     entries, blocks = {}, {}
     for number, (key, value) in enumerate(state.items()):
         if key.endswith("num_batches_tracked"):
@@ -78,7 +78,7 @@ def test_a_name_is_enough_from_a_video_to_logits(weights, row, tmp_path):
 
 
 def test_colours_are_the_files_own(weights, row):
-    """Not those of the network's card or of the layout."""
+    """They are not those of the network's card or of the layout."""
     assert load().preprocessing.mean == row.mean
     old = named("r3d_18:kinetics400-hara2018")
     assert old.mean != row.mean
@@ -147,7 +147,7 @@ def test_a_file_of_something_else_is_refused_by_its_name(row, cache, case):
 
 
 def test_a_file_in_the_layout_of_another_project_is_refused(register, cache):
-    """Its numbers would fit, its colours and its classes need not."""
+    """Its shapes would fit, but its colours and classes may differ."""
     row = tiny(layout="torchvision R3D, VMZ ir-CSN")
     register(row)
     save(cache / row.file, small_state())
@@ -156,7 +156,7 @@ def test_a_file_in_the_layout_of_another_project_is_refused(register, cache):
 
 
 def test_a_file_of_another_form_is_refused(shared, register):
-    """Its form is seen in the file, and is not what the row says."""
+    """The layout in the file differs from that of the row."""
     file = shared / "weights/resnet20-12fca82f.th"
     row = named(
         "cifar_resnet_110:cifar10-akamaster",

@@ -1,4 +1,4 @@
-"""The registry: every row, and how names are looked up in it."""
+"""Tests every row of the registry, and the lookup of names."""
 
 import collections
 import hashlib
@@ -30,7 +30,7 @@ def test_the_facts_are_those_that_were_collected(shared):
         (row["network"], row["tag"]): row
         for row in json.loads((shared / "spec/checkpoints.json").read_text())
     }
-    # What vidjax could not read when the facts were collected was added later.
+    # Rows that vidjax could not read when the facts were collected; they were added later.
     collected = [row for row in REAL if not ADDED.fullmatch(row.name)]
     assert facts.keys() == {(row.network, row.tag) for row in collected}
     plain = ("options", "url", "direct", "sha256", "sha256_prefix", "bytes", "num_classes")
@@ -40,7 +40,7 @@ def test_the_facts_are_those_that_were_collected(shared):
         if row.network == "tam_ibm_50":
             fact = fact | {"options": {"temporal_pooling": False}}
         if "form" in (options := fact["options"]):
-            # The option was renamed since.
+            # The option has been renamed since.
             fact = fact | {"options": {**options, "variant": options["form"]}}
             del fact["options"]["form"]
         for name in plain:
@@ -92,7 +92,7 @@ def test_prefixes_of_sums_are_those_of_whole_sums():
 
 
 def test_a_known_file_has_the_sum_that_its_project_writes_into_names(shared):
-    """The scheme of akamaster's names, which rows rely on, holds for a file that is here."""
+    """Rows rely on akamaster's naming scheme; it holds for a file that is present."""
     data = (shared / "weights/resnet20-12fca82f.th").read_bytes()
     assert hashlib.sha256(data).hexdigest().startswith("12fca82f")
 
