@@ -48,7 +48,7 @@ def test_an_existing_file_is_kept_until_the_new_one_is_complete(tmp_path, write,
 
 @every_writer
 @pytest.mark.parametrize("dangling", [False, True])
-def test_nothing_is_written_through_a_link(tmp_path, write, dangling):
+def test_symlinks_are_not_written_through(tmp_path, write, dangling):
     victim, file = tmp_path / "victim", tmp_path / "a"
     if not dangling:
         victim.write_text("mine")

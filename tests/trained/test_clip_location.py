@@ -80,14 +80,14 @@ def assert_over_the_square(video, given, at_least):
         (24, 40, (4, 6), (0, 0.5)),
     ],
 )
-def test_heat_lies_over_what_moves_in_every_frame(tmp_path, height, width, start, step):
+def test_heat_follows_the_moving_square_in_every_frame(tmp_path, height, width, start, step):
     frames = moving_square(21, height, width, start, step)
     video = write_video(tmp_path / "square.mp4", frames)
     assert_over_the_square(video, preprocessing(), 17)
 
 
 @pytest.mark.parametrize("turn", TURNS)
-def test_heat_lies_over_what_moves_in_turned_videos(tmp_path, turn):
+def test_heat_follows_the_moving_square_in_rotated_videos(tmp_path, turn):
     frames = moving_square(21, 64, 96, (12, 30), (1, 0.5))
     stored = write_video(tmp_path / "stored.mp4", frames)
     video = turned(stored, TURNS[turn], tmp_path / "turned.mp4")
@@ -108,20 +108,20 @@ def test_heat_lies_over_what_moves_in_turned_videos(tmp_path, turn):
         ((64, 96), {"stretched": (32, 32)}, (4, 6, 56, 84)),
     ],
 )
-def test_the_window_is_where_the_crop_lies(tmp_path, size, given, window):
+def test_the_window_is_the_area_of_the_crop(tmp_path, size, given, window):
     video = write_video(tmp_path / "my.mp4", np.zeros((20, *size, 3), np.uint8))
     _, footage = seen_by(video, preprocessing(**given))
     assert footage.window == pytest.approx(window)
     assert footage.size == size
 
 
-def test_of_a_strip_the_ends_are_cut_off_before_it_is_resized():
+def test_the_ends_of_a_strip_are_cropped_before_resizing():
     """Strips are more than 64 times as long as wide."""
     found = preprocessing().views().window(2, 200)
     assert found == pytest.approx((0.125, 36 + 63.125, 1.75, 1.75))
 
 
-def test_pixels_are_those_that_the_crop_was_made_of():
+def test_pixels_are_the_sources_of_the_crop():
     """Each pixel of a crop is the centre of the two by two pixels that it averages."""
     views = preprocessing().views()
     rows, columns = np.indices((64, 96)).astype(np.float32)
@@ -132,7 +132,7 @@ def test_pixels_are_those_that_the_crop_was_made_of():
         assert np.allclose(np.unique(own), middles), axis
 
 
-def test_all_frames_between_those_of_the_clip_are_shown_at_the_videos_own_rate(tmp_path):
+def test_frames_between_those_of_the_clip_are_shown_at_the_videos_rate(tmp_path):
     video = write_video(tmp_path / "numbers.mp4", numbered_frames(40), fps=25)
     _, footage = seen_by(video, preprocessing())
     assert read_numbers(np.stack(list(footage.frames()))) == list(range(11, 28))
@@ -143,7 +143,7 @@ def test_all_frames_between_those_of_the_clip_are_shown_at_the_videos_own_rate(t
     assert len(list(footage.frames())) == 17
 
 
-def test_a_clip_at_another_rate_lies_between_the_videos_own_frames(tmp_path):
+def test_a_clip_at_another_rate_shows_all_frames_of_the_video(tmp_path):
     video = write_video(tmp_path / "numbers.mp4", numbered_frames(60), fps=30)
     _, footage = seen_by(video, preprocessing(fps=10, stride=2))
     numbers = read_numbers(np.stack(list(footage.frames())))
@@ -153,7 +153,7 @@ def test_a_clip_at_another_rate_lies_between_the_videos_own_frames(tmp_path):
     assert np.allclose(footage.places, np.arange(25) / 6, atol=0.01)
 
 
-def test_a_short_video_that_begins_again_is_shown_as_the_network_saw_it(tmp_path):
+def test_a_looped_short_video_is_shown_as_the_network_saw_it(tmp_path):
     video = write_video(tmp_path / "numbers.mp4", numbered_frames(7))
     _, footage = seen_by(video, preprocessing(frames=4, stride=3))
     assert read_numbers(np.stack(list(footage.frames()))) == [0, 3, 6, 2]
@@ -164,7 +164,7 @@ def test_a_short_video_that_begins_again_is_shown_as_the_network_saw_it(tmp_path
     assert not last.any()
 
 
-def test_frames_that_are_too_many_to_look_at_are_those_of_the_clip(tmp_path, monkeypatch):
+def test_long_spans_show_only_the_frames_of_the_clip(tmp_path, monkeypatch):
     monkeypatch.setattr("vidjax.trained.clip_location.MOST_FRAMES", 16)
     assert MOST_FRAMES > 16
     video = write_video(tmp_path / "numbers.mp4", numbered_frames(40))

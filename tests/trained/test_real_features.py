@@ -14,7 +14,7 @@ from vidjax.trained.open_weights import open_weights
 
 
 @pytest.mark.slow
-def test_features_of_one_action_are_nearer_than_those_of_others(shared, tmp_path):
+def test_features_of_the_same_action_are_nearest(shared, tmp_path):
     file = shared / "weights/i3d_kinetics400_hassony2.pth"
     videos = shared / "clips/ucf101_few"
     if not (file.is_file() and videos.is_dir()):

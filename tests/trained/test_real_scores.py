@@ -14,7 +14,7 @@ CALLED = {
 
 
 @pytest.mark.slow
-def test_i3d_names_the_actions_of_ucf_among_its_four_hundred(shared):
+def test_i3d_recognises_actions_of_ucf(shared):
     """The middle 32 frames of each video at 224 pixels, as in docs/pretrained.md."""
     file = shared / "weights/i3d_kinetics400_hassony2.pth"
     trained = vidjax.load_pretrained("i3d", "kinetics400", path=file)

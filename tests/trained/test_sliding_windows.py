@@ -71,7 +71,7 @@ def test_windows_of_hard_files_are_slices_of_the_whole_video(shared, name):
     compare(shared / "clips/hard" / name, seen(frames=8, stride=2, fps=10.0), window_stride=0.4)
 
 
-def test_windows_follow_one_another_and_the_last_ends_with_the_video(video):
+def test_windows_are_consecutive_and_the_last_ends_with_the_video(video):
     found = compare(video, seen(frames=8))
     begins = [read_numbers(window.crops[0])[:1] for window in windows(video, seen_wide(8))]
     assert begins == [[0], [8], [16], [24], [32], [40], [42]]
@@ -86,7 +86,7 @@ def seen_wide(frames):
     return Preprocessing(frames, 1, 64, 64, GREY, GREY, stretched=(64, 64))
 
 
-def test_windows_apart_leave_out_what_is_between_them(video):
+def test_windows_with_gaps_skip_the_frames_between(video):
     found = compare(video, seen(frames=4), window_stride=0.8)
     assert [round(window.start * 25) for window in found] == [0, 20, 40]
     # A window that would extend past the end is moved back.
@@ -96,7 +96,7 @@ def test_windows_apart_leave_out_what_is_between_them(video):
 
 @pytest.mark.parametrize("short", ["loop", "hold", "pad", "repeat"])
 @pytest.mark.parametrize("fit", [False, True])
-def test_a_video_shorter_than_a_window_is_filled_up(tmp_path, short, fit):
+def test_a_video_shorter_than_a_window_is_padded(tmp_path, short, fit):
     file = write_video(tmp_path / "short.mp4", numbered_frames(5))
     (window,) = compare(file, seen(frames=4, stride=3, short=short, fit=fit))
     assert (window.start, window.end) == (0.0, pytest.approx(0.2))
@@ -115,7 +115,7 @@ def test_windows_before_a_break_are_given(shared):
     assert begins == [0, 6, 12, 18]
 
 
-def test_what_cannot_be_is_refused(video, tmp_path):
+def test_invalid_windows_are_refused(video, tmp_path):
     for window_stride in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="window_stride = "):
             next(windows(video, seen(), window_stride=window_stride))

@@ -40,7 +40,7 @@ def two_classes(count, length=1.0):
 
 
 @pytest.mark.parametrize("count", [8, 3000])
-def test_each_class_has_its_colour_when_it_happens(tmp_path, count):
+def test_each_class_is_drawn_in_its_colour_at_its_times(tmp_path, count):
     labels = ["never", "first", "nor this", "second"]
     picture = drawn(tmp_path / "a.png", two_classes(count), labels)
     quarter = (AXIS.stop - AXIS.start) // 4
@@ -52,7 +52,7 @@ def test_each_class_has_its_colour_when_it_happens(tmp_path, count):
     assert picture.shape[0] == round(120 * (0.5 + 0.34 + 2 * 0.42 + 0.42 + 0.8 + 0.15))
 
 
-def test_frames_stand_below_their_times(tmp_path):
+def test_frames_are_drawn_below_their_times(tmp_path):
     picture = drawn(tmp_path / "a.png", two_classes(80), list("abcd"))
     film = picture[-60, AXIS, 0].astype(int)
     quarter = len(film) // 4
@@ -60,7 +60,7 @@ def test_frames_stand_below_their_times(tmp_path):
     assert np.median(film[quarter + 50 :]) == 90
 
 
-def test_windows_apart_or_over_one_another_fill_the_time_up(tmp_path):
+def test_separate_or_overlapping_windows_cover_the_whole_time(tmp_path):
     for length, every in ((1.0, 5.0), (5.0, 1.0)):
         found = [window(k * every, length, (0.99, 0.01)) for k in range(20)]
         picture = drawn(tmp_path / f"{every}.png", found, ["one", "two"])
@@ -81,7 +81,7 @@ def test_memory_is_bounded():
     assert peaks[1] < 1.02 * peaks[0]
 
 
-def test_averages_are_those_of_all_windows(tmp_path):
+def test_averages_cover_all_windows(tmp_path):
     """Holds for any number of merges, and for the incomplete last windows."""
     count = 2777
     found = [window(k, 1, (0.5 + 0.4 * np.sin(k / 400), 0.5 - 0.4 * np.sin(k / 400))) for k in range(count)]  # fmt: skip  # noqa: E501
@@ -97,7 +97,7 @@ def test_averages_are_those_of_all_windows(tmp_path):
 @pytest.mark.parametrize(
     ("seconds", "count"), [(0.3, 1), (2.0, 3), (59.0, 40), (3700.0, 90), (400_000.0, 20)]
 )
-def test_any_length_and_any_name_can_be_drawn(tmp_path, seconds, count):
+def test_any_length_and_name_can_be_drawn(tmp_path, seconds, count):
     labels = ["$x$ _^", "line\nbreak", "very long " * 40, "\x1b[31mred", "x"]
     found = [
         window(k * seconds / count, seconds / count, np.roll([0.6, 0.1, 0.1, 0.1, 0.1], k))
@@ -108,7 +108,7 @@ def test_any_length_and_any_name_can_be_drawn(tmp_path, seconds, count):
     assert picture.std() > 5
 
 
-def test_nothing_is_no_timeline(tmp_path):
+def test_an_empty_timeline_is_refused(tmp_path):
     with pytest.raises(ValueError, match="needs at least one window"):
         Timeline().draw(tmp_path / "a.png", ["a"], "")
     assert not list(tmp_path.iterdir())

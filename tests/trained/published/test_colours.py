@@ -39,7 +39,7 @@ def filled(model, rng):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_folded_network_gives_on_rgb_what_it_gave_on_bgr(network):
+def test_a_converted_network_gives_the_same_logits_on_rgb(network):
     model, row = tiny(network), BGR[network]
     rng = np.random.default_rng(0)
     bgr = rng.random(CLIP, np.float32)
@@ -56,7 +56,7 @@ def test_a_folded_network_gives_on_rgb_what_it_gave_on_bgr(network):
     assert np.abs(wrong - wanted).max() > 1e-3 * scale
 
 
-def test_only_the_kernels_that_see_the_clip_change():
+def test_only_the_first_kernels_change():
     model = tiny("slowfast_50")
     variables = filled(model, np.random.default_rng(0))
     turned = jax.tree_util.tree_leaves_with_path(to_rgb(variables))
@@ -71,6 +71,6 @@ def test_only_the_kernels_that_see_the_clip_change():
     ]
 
 
-def test_a_network_whose_first_kernel_is_not_known_is_refused():
+def test_a_network_with_an_unknown_first_kernel_is_refused():
     with pytest.raises(ValueError, match="no first convolution"):
         to_rgb({"params": {"first": {"kernel": np.zeros((1, 1, 1, 3, 4))}}, "batch_stats": {}})

@@ -31,7 +31,7 @@ def params():
         yield pytest.param(rows, marks=marks, id=name)
 
 
-def test_every_row_says_what_it_is_before_its_file_is_read(cache, register, capsys):
+def test_every_row_is_described_before_its_file_is_read(cache, register, capsys):
     register(*USABLE)
     cache.mkdir()
     for row in USABLE:
@@ -48,7 +48,7 @@ def test_every_row_says_what_it_is_before_its_file_is_read(cache, register, caps
 
 
 @pytest.mark.parametrize("rows", list(params()))
-def test_every_row_is_opened_from_a_file_in_its_layout(rows, shared, cache, register):
+def test_every_row_opens_from_a_file_in_its_layout(rows, shared, cache, register):
     register(*USABLE)
     cache.mkdir()
     row = rows[0]
@@ -69,7 +69,7 @@ def test_every_row_is_opened_from_a_file_in_its_layout(rows, shared, cache, regi
     assert float(np.std(found["params"]["head"]["kernel"])) > 0.5
 
 
-def test_no_row_is_left_out():
+def test_all_rows_are_covered():
     grouped = [row.name for rows in GROUPS.values() for row in rows]
     assert sorted(grouped) == sorted(row.name for row in REAL)
     quick = [key for key in GROUPS if key[:2] in QUICK]

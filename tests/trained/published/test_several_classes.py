@@ -45,7 +45,7 @@ def settings(videos, tmp_path):
     return config
 
 
-def test_their_mean_average_precision_is_that_of_their_predictions(
+def test_mean_average_precision_equals_that_of_the_predictions(
     weights, videos, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("sys.argv", ["evaluate"])
@@ -68,7 +68,7 @@ def test_their_mean_average_precision_is_that_of_their_predictions(
 
 
 @pytest.mark.parametrize("several", [True, False])
-def test_weights_and_labels_of_two_kinds_are_refused(
+def test_single_label_weights_and_multi_label_data_are_refused(
     several, register, cache, videos, tmp_path, monkeypatch
 ):
     """A softmax adds up to 1 even if several classes are present."""
