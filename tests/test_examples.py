@@ -1,4 +1,4 @@
-"""The examples in docstrings (`>>> ...`) are run, each alone and in an empty folder."""
+"""Runs the examples in docstrings (`>>> ...`), each separately in an empty folder."""
 
 import doctest
 import importlib
@@ -34,7 +34,7 @@ CALLED_FIRST = (
 
 
 def modules_with_examples():
-    """Names of modules whose text has an example; none is imported for this."""
+    """Returns the names of modules with examples in their text, without importing them."""
     found = []
     for file in sorted([*ROOT.glob("vidjax/**/*.py"), *ROOT.glob("experiments/**/*.py")]):
         if ">>> " in file.read_text():
@@ -44,13 +44,13 @@ def modules_with_examples():
 
 
 def examples_of(name):
-    """The examples of a module by the names of what they belong to."""
+    """Returns a module's examples by the name of their object."""
     found = doctest.DocTestFinder().find(importlib.import_module(name))
     return {test.name: test for test in found if test.examples}
 
 
 @pytest.mark.parametrize("name", modules_with_examples())
-def test_examples_print_what_they_say(name, tmp_path, monkeypatch):
+def test_examples_print_their_expected_output(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = examples_of(name)
     assert examples
@@ -65,7 +65,7 @@ def test_functions_that_users_call_first_have_an_example(name):
     assert name in examples_of(name.rpartition(".")[0])
 
 
-def test_an_example_that_prints_something_else_fails():
+def test_an_example_with_another_output_fails():
     test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
     wrong = []
     doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=wrong.append)
