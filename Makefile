@@ -19,31 +19,31 @@ WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 DIST ?= dist
 BIN := $(VENV)/bin
-# Written last by the installation, so that an interrupted one is taken up again.
+# The installation writes it last, so that an interrupted one is repeated.
 INSTALLED := $(VENV)/.installed
 
-# What a newer JAX is likeliest to break: how programs are written down, every network's shapes and
-# counts, training steps, a run that is killed and resumed, both exports, a pyramid.
+# What a newer JAX is most likely to break: traced programs, the shapes and costs of networks,
+# training steps, resuming a killed run, both exports, and a Class Feature Pyramid.
 SHORT := \
 	tests/test_jaxpr.py tests/test_program.py \
-	'tests/test_models.py::test_clips_of_the_card_become_logits[r3d_18]' \
-	'tests/test_models.py::test_clips_of_the_card_become_logits[slowfast_50]' \
-	'tests/test_models.py::test_clips_of_the_card_become_logits[x3d_s]' \
-	'tests/test_models.py::test_clips_of_the_card_become_logits[mtnet_s]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[r3d_18]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[slowfast_50]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[x3d_m]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[i3d]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[tam_50]' \
-	'tests/test_models.py::test_every_parameter_learns[r3d_18]' \
-	'tests/test_models.py::test_every_parameter_learns[slowfast_50]' \
-	'tests/test_models.py::test_every_parameter_learns[x3d_s]' \
-	'tests/test_models.py::test_every_parameter_learns[mtnet_s]' \
-	'tests/test_models.py::test_every_parameter_learns[i3d]' \
-	tests/models/test_srtg.py::test_networks_train_the_cells_of_open_gates_alone \
+	'tests/test_models.py::test_clips_of_the_card_give_logits[r3d_18]' \
+	'tests/test_models.py::test_clips_of_the_card_give_logits[slowfast_50]' \
+	'tests/test_models.py::test_clips_of_the_card_give_logits[x3d_s]' \
+	'tests/test_models.py::test_clips_of_the_card_give_logits[mtnet_s]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[r3d_18]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[slowfast_50]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[x3d_m]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[i3d]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[tam_50]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[r3d_18]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[slowfast_50]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[x3d_s]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[mtnet_s]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[i3d]' \
+	tests/models/test_srtg.py::test_only_cells_of_open_gates_are_trained \
 	'tests/training/test_resume.py::test_a_killed_run_ends_in_the_same_arrays_and_lines[8]' \
-	tests/experiments/test_export.py::test_a_program_without_vidjax_gets_the_networks_logits \
-	tests/explain/test_class_feature_pyramids.py::test_the_tree_says_the_same_as_the_lists
+	tests/experiments/test_export.py::test_a_program_without_vidjax_computes_the_networks_logits \
+	tests/explain/test_class_feature_pyramids.py::test_the_tree_equals_the_lists
 
 .PHONY: demo test test-all test-short test-newest faults check docs dist install clean
 

@@ -65,7 +65,7 @@ def test_an_empty_program_has_no_operations(length):
 
 
 def looped(a, b):
-    """Returns a function with all kinds of nested programs, sensitive to the order of iterations."""
+    """Runs all kinds of nested programs; results depend on the order of iterations."""
 
     def body(carry, own):
         carry = jnp.where(carry > 2, carry * 0.5, carry + own) * 1.1
