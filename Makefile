@@ -1,21 +1,21 @@
-# make demo         generate videos, train, evaluate and predict, from nothing
+# make demo         install, generate videos, train, evaluate and predict
 # make test         formatting, lint, types, architecture and the fast tests
-# make faults       faults made on purpose, with the long repetitions
-# make test-newest  a short part of the tests on the newest Python found here, without constraints
-# make docs         build the site of the documentation into site/, with warnings as errors
+# make faults       fault-injection tests, with the long repetitions
+# make test-newest  a selection of tests on the newest installed Python, without constraints
+# make docs         build the documentation site into site/, with warnings as errors
 # make dist         build the wheel and the source archive into dist/
 # make clean        remove the virtual environments (runs/ and data/ stay)
 #
-# Another Python, and the newest versions that it can have, beside what is there:
+# To use another Python with the newest versions of all packages, in a separate environment:
 # make test PYTHON=python3.13 CONSTRAINTS= VENV=.venv-all-newest
 
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 EXTRAS ?= dev
 VENV ?= .venv
-# Tests wait a third of their time, for commands and their stores: one worker more than two cores.
+# Tests wait for subprocesses a third of the time, so use one worker more than two cores.
 WORKERS ?= 3
-# Tests start hundreds of processes: each would translate all of vidjax anew.
+# Tests start hundreds of processes; without .pyc files each would compile all of vidjax again.
 unexport PYTHONDONTWRITEBYTECODE
 DIST ?= dist
 BIN := $(VENV)/bin
@@ -62,7 +62,7 @@ test-short: $(INSTALLED)
 test-newest:
 	@python=$$(.ci/newest-python); if [ -n "$$python" ]; then \
 	  $(MAKE) test-short PYTHON="$$python" CONSTRAINTS= EXTRAS=test VENV=.venv-newest; \
-	else echo "No Python 3.12 or 3.13 answers here: the newest versions are not tested."; fi
+	else echo "No Python 3.12 or 3.13 found: the newest versions are not tested."; fi
 
 faults: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope tests/faults tests/storage -m ""
