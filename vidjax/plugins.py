@@ -99,7 +99,7 @@ def refresh() -> None:
         memory.cache_clear()
 
 
-def remembered(find: Find) -> Find:
+def cached(find: Find) -> Find:
     """Caches the result of a function until `refresh` is called."""
     memory: Any = functools.cache(find)
     _memories.append(memory)

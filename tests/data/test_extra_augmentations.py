@@ -13,7 +13,7 @@ from vidjax.data import augmentations, extra_augmentations
 from vidjax.data.augmentations.rand_augment import RandAugment
 from vidjax.data.augmentations.random_erasing import RandomErasing
 from vidjax.data.augmentations.trivial_augment import TrivialAugment
-from vidjax.data.multigrid import GridShape, Multigrid, timetable
+from vidjax.data.multigrid import GridShape, Multigrid, grid_schedule
 from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.operation_space import Operation
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
@@ -237,7 +237,7 @@ def test_named_augmentations_come_last_and_in_the_given_order():
 
 
 def test_clips_of_a_multigrid_are_augmented_at_every_size():
-    table = timetable(Multigrid(cycle="both"), GridShape(2, 4, 20), steps=8, steps_per_epoch=8)
+    table = grid_schedule(Multigrid(cycle="both"), GridShape(2, 4, 20), steps=8, steps_per_epoch=8)
     shape, settings = ClipShape(frames=4, stride=1, size=20), {"time": "picks", "seed": 3}
     plain = grid_batches(SOURCE, shape, Augmentation(), table, **settings)
     also = {"trivial_augment": {}, "random_erasing": {"chance": 1.0}}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
+from vidjax.data.multigrid import GridShape, Multigrid, cycles, grid_schedule, mean_batch
 from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.data.synthetic import SyntheticSplit
@@ -61,7 +61,7 @@ def test_batches_are_multiples_of_the_unit():
 
 def plan(steps, steps_per_epoch, boundaries=(), **settings):
     grid = Multigrid(**settings)
-    return timetable(
+    return grid_schedule(
         grid, BASE, steps=steps, steps_per_epoch=steps_per_epoch, boundaries=boundaries
     )
 
@@ -128,7 +128,7 @@ class Numbered(SyntheticSplit):
 def batches(source, steps, *, time="picks", seed=3, index=0, count=1, **settings):
     base = GridShape(2, 8, 16)
     shape = ClipShape(frames=8, stride=2, size=16)
-    table = timetable(Multigrid(cycle="both"), base, steps=steps, steps_per_epoch=steps)
+    table = grid_schedule(Multigrid(cycle="both"), base, steps=steps, steps_per_epoch=steps)
     still = Augmentation(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0)
     settings = {"process_index": index, "process_count": count, "seed": seed}
     return table, grid_batches(source, shape, still, table, time=time, **settings)

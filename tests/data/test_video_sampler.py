@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vidjax.data.class_matching import Relabelled
-from vidjax.data.multigrid import GridShape, Multigrid, timetable
+from vidjax.data.multigrid import GridShape, Multigrid, grid_schedule
 from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
 from vidjax.data.prepared import PreparedSplit, Record
@@ -142,7 +142,9 @@ def test_processes_share_the_rows_of_a_balanced_batch():
 
 
 def test_batches_of_a_multigrid_are_balanced_too():
-    table = timetable(Multigrid(cycle="both"), GridShape(2, 4, 12), steps=40, steps_per_epoch=20)
+    table = grid_schedule(
+        Multigrid(cycle="both"), GridShape(2, 4, 12), steps=40, steps_per_epoch=20
+    )
     shape = ClipShape(frames=4, stride=1, size=12)
     settings = {"time": "picks", "seed": 2, "sampling": "balanced"}
     made = grid_batches(Labelled(), shape, Augmentation(), table, **settings)

@@ -92,7 +92,7 @@ def test_batches_are_divisible_by_norm_groups_and_accumulation():
     made.train.update({"batch_size": 12, "batch_norm": "3", "accumulate": 2})
     network = Network.of(from_mapping(made), ("a", "b", "c"))
     assert multigrid.batch_unit(network) == 6
-    table = multigrid.make_timetable(network, Plan.of(network.config, 60, 6))
+    table = multigrid.make_schedule(network, Plan.of(network.config, 60, 6))
     assert {shape.batch % 6 for shape in table.shapes} == {0}
     for shape in table.shapes:
         # A norm group that does not divide a part of the batch would be refused here.

@@ -45,7 +45,7 @@ import numpy as np
 from flax import traverse_util
 
 from vidjax.convert.checkpoint_reader import read_tensors
-from vidjax.convert.image_resnet import layout_of_pictures
+from vidjax.convert.image_resnet import image_layout
 from vidjax.convert.input_normalization import IMAGENET, Triple
 from vidjax.convert.key_mapping import Path
 from vidjax.convert.loaded import Loaded
@@ -140,7 +140,7 @@ def inflate_torch(
       FileNotFoundError: there is no such file.
     """
     tensors = read_tensors(source, entry)
-    layout = layout_of_pictures(tensors)
+    layout = image_layout(tensors)
     if layout is None:
         example = ", ".join(map(short, sorted(tensors)[:3]))
         raise CheckpointError(

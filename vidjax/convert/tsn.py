@@ -1,7 +1,7 @@
 """yjxiong/tsn-pytorch: BNInception over frames of RGB or optical flow."""
 
 from vidjax.convert.input_normalization import Normalization
-from vidjax.convert.key_mapping import Layout, seen
+from vidjax.convert.key_mapping import Layout, known_normalization
 
 # Our unit of a block, and its name there.
 _UNITS = {
@@ -40,6 +40,9 @@ LAYOUTS = (
         "tsn-pytorch",
         RULES,
         {"tsn_bninception": ({}, {"channels": 10})},
-        (seen("*", channels=10), seen("*", COLOURS, COLOURS._replace(order="BGR"))),
+        (
+            known_normalization("*", channels=10),
+            known_normalization("*", COLOURS, COLOURS._replace(order="BGR")),
+        ),
     ),
 )

@@ -182,7 +182,7 @@ def is_first() -> bool:
     return process_messages.process_group().index == 0
 
 
-def first_says(value: bool) -> bool:
+def broadcast_from_first(value: bool) -> bool:
     """Returns the value of process 0 in every process."""
     if process_messages.alone():
         return value
@@ -222,7 +222,7 @@ def after_first(work: Callable[[], T], what: str, seconds: float = SOME_TIME) ->
     return work()
 
 
-def meet(what: str, seconds: float = SOME_TIME) -> None:
+def barrier(what: str, seconds: float = SOME_TIME) -> None:
     """Waits until all processes are here.
 
     Args:
@@ -249,13 +249,13 @@ def all_end(seconds: float = 5) -> bool:
     return True
 
 
-def shake_hands() -> None:
+def open_connections() -> None:
     """Opens the connections between devices while all processes are here.
 
     A transport gives up on a process whose first message is half a minute late.
     """
     if not process_messages.alone():
-        meet("the first messages", process_messages.process_group().timeout)
+        barrier("the first messages", process_messages.process_group().timeout)
         multihost_utils.process_allgather(np.zeros(()))
 
 
