@@ -6,7 +6,7 @@ import grain
 import numpy as np
 import pytest
 
-from experiments.benchmark.many_shards import spread
+from experiments.benchmark.many_shards import copy_into_shards
 from vidjax.data.class_matching import Relabelled
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
 from vidjax.data.prepared import PreparedSplit
@@ -43,7 +43,7 @@ def shard_of(video, lengths=LENGTHS):
 @pytest.fixture(scope="module")
 def sharded(prepared_directory, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sharded") / "1.0.0"
-    spread(prepared_directory, folder, "train", LENGTHS)
+    copy_into_shards(prepared_directory, folder, "train", LENGTHS)
     return folder
 
 

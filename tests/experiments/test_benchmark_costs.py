@@ -75,20 +75,20 @@ def test_exponents_are_those_of_power_laws():
 def test_growth_above_the_ideal_is_marked():
     quadratic = {size: float(size**2) for size in (8, 16, 32)}
     assert Line("frames", "ms", quadratic).cells()[-1] == "above"
-    assert Line("width", "ms", quadratic, asked=quadratic).cells()[-1] == ""
+    assert Line("width", "ms", quadratic, ideal=quadratic).cells()[-1] == ""
 
 
 def test_a_product_takes_the_longer_of_computing_and_moving():
     chip = CHIPS["v5e"]
-    dense = Product(macs=10**12, traffic=10**6, result=0, outputs=128, apart=False)
+    dense = Product(macs=10**12, traffic=10**6, result=0, outputs=128, channelwise=False)
     assert dense.bound(chip) == pytest.approx(2e12 / 197e12)
-    moving = Product(macs=1, traffic=819 * 10**9, result=0, outputs=128, apart=False)
+    moving = Product(macs=1, traffic=819 * 10**9, result=0, outputs=128, channelwise=False)
     assert moving.bound(chip) == pytest.approx(1)
     # A quarter of the matrix unit is used, and a training step has three products.
-    narrow = Product(macs=10**12, traffic=10**6, result=0, outputs=32, apart=False)
+    narrow = Product(macs=10**12, traffic=10**6, result=0, outputs=32, channelwise=False)
     assert narrow.expected(chip) == pytest.approx(4 * 3 * dense.bound(chip))
     # The norm moves eight arrays of the size of the result.
-    normed = Product(macs=1, traffic=0, result=819 * 10**9, outputs=128, apart=False)
+    normed = Product(macs=1, traffic=0, result=819 * 10**9, outputs=128, channelwise=False)
     assert normed.expected(chip) == pytest.approx(8, rel=1e-3)
 
 

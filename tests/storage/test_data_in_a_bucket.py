@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from experiments.benchmark.many_shards import spread
+from experiments.benchmark.many_shards import copy_into_shards
 from tests.data.conftest import prepared_directory  # noqa: F401
 from vidjax.data.dataset_errors import DamagedError, ReplacedError
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
@@ -24,7 +24,7 @@ _SHARD = re.compile(r"GET /download/.*array_record-(\d+)-of")
 @pytest.fixture(scope="module")
 def on_disk(prepared_directory, tmp_path_factory):  # noqa: F811
     folder = tmp_path_factory.mktemp("sharded") / "1.0.0"
-    spread(prepared_directory, folder, "train", LENGTHS)
+    copy_into_shards(prepared_directory, folder, "train", LENGTHS)
     return folder
 
 

@@ -8,7 +8,7 @@ HEAD = ((r"cls_head\.fc_cls", "head"),)
 
 
 def _path(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Returns the rules of the network below `torch`; our module names begin with `ours`."""
+    """Returns the rules of a network: its prefixes are `torch` in the file, `ours` in vidjax."""
     block = f"{ours}layer{{layer}}/block{{index}}"
     return (
         (torch + r"conv1\.conv", f"{ours}stem_layer/conv"),
@@ -21,7 +21,7 @@ def _path(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
 
 
 def _factorised(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Returns the rules of a (2+1)D convolution that is `torch` there and `ours` here."""
+    """Returns the rules of a (2+1)D convolution: `torch` in the file, `ours` in vidjax."""
     return (
         (torch + r"\.conv_s", f"{ours}/space"),
         (torch + r"\.bn_s", f"{ours}/norm"),

@@ -9,7 +9,7 @@ COLOURS_BGR = COLOURS._replace(order="BGR")
 
 
 def _blocks(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Returns the rules of one pathway's stages, whose blocks are `torch` there and `ours` here."""
+    """Returns the rules of a pathway's blocks: `torch` in the file, `ours` in vidjax."""
     rules = [
         (torch + r"branch1_conv", f"{ours}/shortcut/conv"),
         (torch + r"branch1_norm", f"{ours}/shortcut/norm"),

@@ -1,7 +1,7 @@
 """alexandrosstergiou/Squeeze-and-Recursion-Temporal-Gates: the thesis' backbones and SRTG.
 
-Names are those of torchvision's VideoResNet, except that each middle convolution has a sequence of
-its own, and each block has the cells of its gate.
+Names are those of torchvision's VideoResNet, except that each middle convolution is wrapped in its
+own `Sequential`, and each block has the cells of its gate.
 """
 
 from vidjax.convert.input_normalization import Normalization

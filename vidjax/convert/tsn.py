@@ -3,7 +3,7 @@
 from vidjax.convert.input_normalization import Normalization
 from vidjax.convert.key_mapping import Layout, known_normalization
 
-# Our unit of a block, and its name there.
+# The units of a block: our name, and the name in the file.
 _UNITS = {
     "branch0": "1x1",
     "branch1a": "3x3_reduce",

@@ -67,7 +67,7 @@ Degrees = Annotated[int, msgspec.Meta(ge=0, lt=360)]
 Stated = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 StatedRate = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 _ANEW = "; the table is damaged: check the videos again"
-# Headers round. Fewer frames than stated count as lost only above this fraction.
+# Headers may be rounded. Missing frames count as lost only above this fraction.
 _MISSING = 0.02
 # Tolerance of the stated duration in seconds.
 _SLACK = 0.5

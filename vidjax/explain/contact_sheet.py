@@ -36,7 +36,7 @@ def write_sheet(
       colours: one of `vidjax.explain.colours.COLOURS`.
       columns: frames per row, evenly spaced in time.
     """
-    chosen = spread(len(footage.places), columns)
+    chosen = evenly_spaced(len(footage.places), columns)
     panels = Panels(footage, drawn, colours, WIDEST / len(chosen) - _GAP)
     tiles = [
         panels.at(frame, footage.places[number])
@@ -52,7 +52,7 @@ def write_sheet(
     write_png(file, np.concatenate(parts))
 
 
-def spread(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """Returns at most `most` numbers below `count`, evenly spread from the first to the last."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
 

@@ -26,7 +26,7 @@ from vidjax.run.shared_folder import folder_identity
 from vidjax.run.workdir import PACKAGES, versions
 from vidjax.untrusted_names import short
 
-# How a machine does its share of the work; it may differ between processes.
+# Settings of a machine's own work; they may differ between processes.
 _OWN = ("data.workers", "data.threads", "data.cache_dir", "data.cache_gb")
 # Largest number of differences in an error, and of distinct groups of processes compared.
 _MOST = 4
