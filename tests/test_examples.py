@@ -6,23 +6,34 @@ from pathlib import Path
 
 import pytest
 
+from vidjax import plugins
+
 ROOT = Path(__file__).parents[1]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Functions that users call first.
 CALLED_FIRST = (
+    "vidjax.convert.inflation.inflate",
     "vidjax.convert.loading.load_torch",
     "vidjax.evaluation.cost.count_cost",
+    "vidjax.evaluation.frame_choices.count_frame_choices",
     "vidjax.evaluation.linear_probes.linear_probe",
     "vidjax.evaluation.nearest_neighbours.knn",
     "vidjax.evaluation.significance.mcnemar",
     "vidjax.explain.class_feature_pyramids.class_feature_pyramid",
+    "vidjax.explain.colours.overlay",
     "vidjax.explain.frequency.scaled_parts",
+    "vidjax.explain.html_page.page",
+    "vidjax.explain.pyramid_json.from_json",
+    "vidjax.explain.pyramid_json.to_json",
     "vidjax.explain.saliency_map.saliency_map",
     "vidjax.explain.saliency_tubes.saliency_tube",
     "vidjax.models.model_list.list_models",
     "vidjax.models.model_list.model_card",
     "vidjax.models.option_table.options",
     "vidjax.models.registry.create_model",
+    "vidjax.plugins.register",
+    "vidjax.run.config.from_mapping",
+    "vidjax.trained.clip_explanation.open_clip",
     "vidjax.trained.feature_files.files.read_features",
     "vidjax.trained.features.features",
     "vidjax.trained.preprocessing.read_clip",
@@ -30,6 +41,7 @@ CALLED_FIRST = (
     "vidjax.trained.published.registry.list_pretrained",
     "vidjax.trained.sources.run.open_run",
     "vidjax.training.clips.clips",
+    "vidjax.training.loop.train",
 )
 
 
@@ -50,8 +62,11 @@ def examples_of(name):
 
 
 @pytest.mark.parametrize("name", modules_with_examples())
-def test_examples_print_their_expected_output(name, tmp_path, monkeypatch):
+def test_examples_print_their_expected_output(name, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
+    # An example may register a module, which other tests must not see.
+    monkeypatch.setattr(plugins, "_registered", {})
+    request.addfinalizer(plugins.refresh)
     examples = examples_of(name)
     assert examples
     wrong = []

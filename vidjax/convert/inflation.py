@@ -84,10 +84,6 @@ def inflate(
 ) -> Converted:
     """Inflates an image network's variables to those of a video network.
 
-    Example:
-      image = vidjax.load_torch("resnet_50", "resnet50-0676ba61.pth")
-      video = inflate(image, "slowonly_50", num_classes=51, how="center")
-
     Args:
       image_variables: `{"params": ..., "batch_stats": ...}` of `resnet_50` or `cifar_resnet_110`.
       name: name of the video network, as in `list_models()`.
@@ -103,6 +99,17 @@ def inflate(
     Raises:
       ValueError: the name or an option is unknown, the network is itself an image network, or the
         weights do not fit.
+
+    Examples:
+      >>> import jax, vidjax
+      >>> from vidjax.convert.inflation import inflate
+      >>> model = vidjax.create_model("resnet_50", num_classes=10, width=4)
+      >>> image = model.init(jax.random.key(0), jax.numpy.zeros((1, 1, 32, 32, 3)), train=False)
+      >>> video = inflate(image, "slowonly_50", num_classes=5, width=4)  # image: of load_torch
+      >>> for params in (image["params"], video.variables["params"]):
+      ...     print(params["layer4"]["block1"]["conv1"]["kernel"].shape)
+      (1, 1, 1, 64, 32)
+      (3, 1, 1, 64, 32)
     """
     flat = traverse_util.flatten_dict(dict(image_variables))
     tensors = {"/".join(path): np.asarray(value) for path, value in flat.items()}

@@ -76,6 +76,19 @@ def train(config: Config, workdir: Path, *, began: float | None = None) -> Outco
       ValueError: configuration, data or checkpoint do not fit; the message says what to change.
       NonFiniteError: a loss or gradient is not finite.
       MachineError: the machine failed; the message says how to continue.
+
+    Examples:
+      >>> import vidjax
+      >>> from pathlib import Path
+      >>> from vidjax.run.config import from_mapping
+      >>> from vidjax.training.loop import train
+      >>> settings = vidjax.configs.load("synthetic")("model=r3d_18")
+      >>> settings.model.options = {"width": 4, "depths": (1, 0, 0, 0)}
+      >>> settings.clip.update({"frames": 4, "size": 32})
+      >>> settings.eval.update({"size": 32})
+      >>> settings.train.duration = "2 steps"
+      >>> train(from_mapping(settings), Path("runs/mine"))
+      Outcome(step=2, preempted=False)
     """
     try:
         return _train(config, workdir, PhaseTimer(began))
