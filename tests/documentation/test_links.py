@@ -3,6 +3,7 @@
 import fnmatch
 import functools
 import importlib
+import importlib.util
 import pkgutil
 import re
 
@@ -23,6 +24,7 @@ _BARE = re.compile(r"\w+\*?\.py")
 # These pages name former files, or those of other projects.
 OF_OTHERS = {"CHANGELOG.md", "comparison.md", "evidence"}
 README = ROOT / "README.md"
+_IMPORT = re.compile(r"^ *from (vidjax[\w.]*) import (\([^)]*\)|[^\n#]+)", re.MULTILINE)
 
 
 @functools.cache
@@ -42,6 +44,20 @@ def test_links_lead_to_files_and_headings(page):
         target = (page.parent / path).resolve() if path else page
         if not target.exists() or (anchor and anchor not in anchors(target)):
             lost.append(link)
+    assert not lost
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if not OF_OTHERS & {page.name, *page.parts}], ids=named
+)
+def test_imported_names_exist(page):
+    lost = []
+    for module, text in _IMPORT.findall(page.read_text("utf-8")):
+        found = importlib.import_module(module)
+        for name in re.findall(r"\w+", re.sub(r" as \w+", "", text)):
+            submodule = hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}")
+            if not (hasattr(found, name) or submodule):
+                lost.append(f"{module}.{name}")
     assert not lost
 
 

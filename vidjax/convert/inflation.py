@@ -103,13 +103,14 @@ def inflate(
     Examples:
       >>> import jax, vidjax
       >>> from vidjax.convert.inflation import inflate
-      >>> model = vidjax.create_model("resnet_50", num_classes=10, width=4)
+      >>> small = {"width": 4, "depths": (1, 1, 1, 0)}
+      >>> model = vidjax.create_model("resnet_50", num_classes=10, **small)
       >>> image = model.init(jax.random.key(0), jax.numpy.zeros((1, 1, 32, 32, 3)), train=False)
-      >>> video = inflate(image, "slowonly_50", num_classes=5, width=4)  # image: of load_torch
+      >>> video = inflate(image, "slowonly_50", num_classes=5, **small)  # image: of load_torch
       >>> for params in (image["params"], video.variables["params"]):
-      ...     print(params["layer4"]["block1"]["conv1"]["kernel"].shape)
-      (1, 1, 1, 64, 32)
-      (3, 1, 1, 64, 32)
+      ...     print(params["layer3"]["block1"]["conv1"]["kernel"].shape)
+      (1, 1, 1, 32, 16)
+      (3, 1, 1, 32, 16)
     """
     flat = traverse_util.flatten_dict(dict(image_variables))
     tensors = {"/".join(path): np.asarray(value) for path, value in flat.items()}
