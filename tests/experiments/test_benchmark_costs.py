@@ -99,7 +99,7 @@ def test_the_roofline_lists_the_counted_products():
     assert sum(each.macs for each in found) == demand.macs
     assert sum(each.traffic for each in found) == demand.traffic
     # A channel-separated network has one channel-wise convolution per block.
-    assert sum(each.apart for each in found) == 3 + 4 + 6 + 3
+    assert sum(each.channelwise for each in found) == 3 + 4 + 6 + 3
 
 
 def test_roofline_prints_a_row_per_chip():
