@@ -150,7 +150,7 @@ def _weights(name: str) -> Iterator[str]:
                 published.trained_on(each),
                 *map(published.percent, (scores.top1, scores.top5) if scores else (None, None)),
                 scores.protocol if scores else "-",
-                each.project,
+                _repository(each.project),
                 each.licence.partition(" ")[0],
             )
         yield ""
@@ -160,6 +160,12 @@ def _weights(name: str) -> Iterator[str]:
     if read := [layout for layout in sources(name) if layout not in layouts]:
         reads = "also reads" if known else "reads"
         yield f"`vidjax.load_torch` {reads} checkpoints of {'; '.join(read)}.\n"
+
+
+def _repository(project: str) -> str:
+    """Returns a link to a project's repository, which may be broken after its owner."""
+    name, space, more = project.partition(" ")
+    return f"[{name.replace('/', '/<wbr>')}](https://github.com/{name}){space}{more}"
 
 
 def _options(names: list[str]) -> Iterator[str]:
