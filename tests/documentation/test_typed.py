@@ -57,6 +57,7 @@ PAGES = (
     ("docs/class_regularization.md", None),
     ("docs/random_mean_scaling.md", None),
     ("docs/temporal_modelling.md", None),
+    ("docs/tubes_and_pyramids.md", None),
     ("docs/reproducing.md", None),
 )
 # Whole pages that are not typed; `test_typed_pages.py` checks that no other page is forgotten.

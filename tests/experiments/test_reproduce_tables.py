@@ -132,7 +132,7 @@ def test_counts_that_differ_are_marked_and_have_their_reason_beside_them():
     assert "top-5" not in lines[4]
     assert "chi-squared" not in lines[4]
     head, section = page([table], "by hand", counter)
-    assert head.startswith("# The works' tables")
+    assert head.startswith("# The papers' tables\n")
     assert section == "\n" + "\n".join(lines)
 
 
