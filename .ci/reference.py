@@ -56,7 +56,7 @@ VALUES = {"int": "N", "float": "NUMBER"}
 def python_page() -> Iterator[str]:
     """Yields the page of all public names by package."""
     yield "# Python\n"
-    yield "Every public name, from its docstring. Shapes are `[B, T, H, W, C]`, channels last.\n"
+    yield "Here you can look up every public name. Shapes are `[B, T, H, W, C]`, channels last.\n"
     for package, about in PACKAGES:
         yield f"## {package}\n\n{about}\n"
         module = importlib.import_module(package)
@@ -80,8 +80,9 @@ def settings_page() -> Iterator[str]:
     """Yields the page of all settings, with defaults and ranges, and of all configurations."""
     yield "# Settings\n"
     yield (
-        "`--config.NAME=VALUE` changes a setting of `train`, `evaluate` and other commands. The "
-        "defaults are those of `vidjax/run/defaults.py`; a configuration changes some of them.\n"
+        "Here you can look up every setting. Change one with `--config.NAME=VALUE`, in `vidjax "
+        "train`, `vidjax evaluate` and other commands. The defaults are those of "
+        "`vidjax/run/defaults.py`; a configuration changes some of them.\n"
     )
     group = None
     for setting in settings():
@@ -89,10 +90,10 @@ def settings_page() -> Iterator[str]:
         if head != group:
             group = head
             yield f"\n## {head or 'The run'}\n"
-            yield "| setting | default | may be | meaning |\n|---|---|---|---|"
+            yield "| setting | default | allowed values | meaning |\n|---|---|---|---|"
         cells = (f"`{setting.path}`", f"`{written(setting.default)}`", setting.allowed)
         yield row(*cells, sentence(setting.meaning))
-    yield "\n## Configurations\n\n| `--config=` | what |\n|---|---|"
+    yield "\n## Configurations\n\n| name | what it trains |\n|---|---|"
     for name in configs.names():
         tree = ast.parse(configs.find(name).read_text("utf-8"))
         yield row(f"`{name}`", (ast.get_docstring(tree) or "").partition("\n")[0])
@@ -102,8 +103,8 @@ def commands_page() -> Iterator[str]:
     """Yields the page of all commands with their help and flags."""
     yield "# Commands\n"
     yield (
-        "Here is the help of every command, as `vidjax COMMAND --help` prints it. The settings "
-        "have [a page of their own](settings.md).\n"
+        "Here you can look up every command and its flags, as `vidjax COMMAND --help` prints "
+        "them. The settings have [a page of their own](settings.md).\n"
     )
     for name in commands():
         for part in parts(name):
@@ -203,8 +204,8 @@ def _run(out: int, argv: list[str]) -> int:
 
 def contributing_page() -> Iterator[str]:
     """Yields the part of CONTRIBUTING.md about extending vidjax."""
-    _, heading, examples = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("# What extends")
-    yield f"{heading}{examples}"
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    yield text[text.index("# How to extend") :]
 
 
 def changelog_page() -> Iterator[str]:

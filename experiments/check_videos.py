@@ -163,4 +163,4 @@ def _summarize(verdicts: list[Verdict], output: Path) -> int:
 
 
 if __name__ == "__main__":
-    command_line.run(main, __doc__, ("DIR or MANIFEST.csv",))
+    command_line.run(main, __doc__, ("FOLDER_OR_CSV",))

@@ -23,8 +23,8 @@ if not VIDEOS:
 
     actions = ("jump", "sit_down", "stand_up", "wave_slowly")
     made = MarionetteSpec(train_per_class=18, test_per_class=6, classes=actions)
-    generate(Path("generated"), made)
-    VIDEOS = "generated/videos"
+    generate(Path("my videos"), made)
+    VIDEOS = "my videos/videos"
     whole = Path(VIDEOS, "train/jump/jump_0000.mp4").read_bytes()
     Path(VIDEOS, "train/jump/cut_off.mp4").write_bytes(whole[: len(whole) // 2])
     Path(VIDEOS, "train/jump/empty.mp4").write_bytes(b"")
@@ -45,7 +45,7 @@ for folder in sorted(Path(VIDEOS).glob("**/")):
 # are many.
 
 # %%
-# !vidjax check_videos {VIDEOS} --output=verdicts.csv
+# !vidjax check_videos "{VIDEOS}" --output=verdicts.csv
 
 # %% [markdown]
 # ## See what the network will see
@@ -65,12 +65,13 @@ LARGE = "cpu" not in subprocess.run(ASKED, capture_output=True, text=True, check
 # Small clips and a small network, so that a CPU is enough.
 SIZE, EPOCHS, WIDTH = (112, 60, 64) if LARGE else (48, 20, 16)
 FOLDER = (
-    f"--config=folder:width={WIDTH} --config.data.manifest={VIDEOS} "
+    f"--config=folder:width={WIDTH} --config.data.manifest='{VIDEOS}' "
     f"--config.data.verdicts=verdicts.csv --config.clip.size={SIZE} --config.eval.size={SIZE} "
     f"--config.data.short_side={SIZE + 8}"
 )
 
 # %%
+Path("batch.png").unlink(missing_ok=True)
 # !vidjax contact_sheet {FOLDER} --output=batch.png
 
 # %%
@@ -101,12 +102,23 @@ display(Image(str(newest), width=500))
 # %% [markdown]
 # ## Name what happens in a video
 #
-# The video may be any file. `--explain --output=seen` would also draw where the network looked; the
-# notebook `tubes_and_pyramids` is about that.
+# Set `VIDEO` to any file. If you leave it empty, it is the first video of the evaluation above.
+# `--explain --output=seen` would also draw where the network looked; the notebook
+# `tubes_and_pyramids` is about that.
 
 # %%
-video = next(file for file in sorted(Path(VIDEOS).rglob("*.mp4")) if "test" in file.parts)
-# !vidjax predict --workdir=runs/mine --video={video}
+VIDEO = ""
+
+# %%
+import csv
+
+if not VIDEO:
+    predictions = newest.with_name(newest.name.replace("-confusion.png", "-predictions.csv"))
+    first = next(csv.DictReader(predictions.read_text("utf-8").splitlines()))
+    folder = Path(VIDEOS) if Path(VIDEOS).is_dir() else Path(VIDEOS).parent
+    VIDEO = folder / first["video"]
+    print(f"{first['video']} shows {first['label']}")
+# !vidjax predict --workdir=runs/mine --video="{VIDEO}"
 
 # %% [markdown]
 # ## Compare two runs

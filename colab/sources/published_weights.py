@@ -29,8 +29,11 @@ PATH = None
 # %%
 network = vidjax.load_pretrained(NETWORK, TAG, path=PATH)
 print(network.source, "·", network.licence)
-print("published scores:", network.scores)
-print("preprocessing:", network.preprocessing)
+if published := network.scores:
+    print(f"published: top-1 {published.top1} %, top-5 {published.top5} % ({published.protocol})")
+print("preprocessing:")
+for setting, value in network.preprocessing.facts.items():
+    print(f"  {setting:12s} {value}")
 
 # %% [markdown]
 # ## Predict a video

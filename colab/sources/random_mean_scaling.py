@@ -113,7 +113,7 @@ for name in RUNS:
         json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()
     ]
     trained = [line["top1"] for line in lines if line["split"] == "train"][-1]
-    (tested,) = [line["top1"] for line in lines if line["split"].startswith("test")]
+    *_, tested = [line["top1"] for line in lines if line["split"].startswith("test")]
     print(f"{name:6s} last training steps {trained:.0%}, test videos {tested:.0%}")
 
 # %% [markdown]

@@ -161,7 +161,7 @@ for name in ("gates", "mtconv"):
     lines = [
         json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()
     ]
-    (tested,) = [line["top1"] for line in lines if line["split"].startswith("test")]
+    *_, tested = [line["top1"] for line in lines if line["split"].startswith("test")]
     print(f"{name:7s} top-1 {tested:.1%} of the test videos")
 
 # %% [markdown]

@@ -36,9 +36,7 @@ _MODELS = flags.DEFINE_list(
 )
 _BATCH = flags.DEFINE_integer("batch", 8, "Clips per step.", lower_bound=1)
 _CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
-_WIDTH = flags.DEFINE_integer(
-    "width", None, "Channels of the stem; the published width by default."
-)
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
 _MAPS = flags.DEFINE_list("maps", list(MAPS), "METHOD,...: Explanations of one clip to measure.")
 _PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "Framework to compare with.")
 _STAGES = (1, 2, 3, 4)

@@ -49,12 +49,13 @@ def main():
         sys.exit(f"no references in {shared / 'golden/zoo'}; name their folder with VIDJAX_SHARED")
     print("# Parity with PyTorch\n")
     print(
-        "The table has the largest difference between our logits and those of the published\n"
-        "PyTorch code, in standard deviations of the latter. Ours are in float32 at the highest\n"
-        "matmul precision, and PyTorch's are in float64, with the same weights and clips of 4\n"
-        "to 24 frames at 32 to 64 pixels. The tests allow 1e-4. In the references' names, mm-\n"
-        "is MMAction2 and srtg- is the thesis' own code; others end in their project where it\n"
-        "matters.\n"
+        "Our networks compute the same logits as the published PyTorch code, up to rounding.\n"
+        "The table shows the largest difference between the two, in standard deviations of\n"
+        "PyTorch's logits. Both have the same weights and the same clips, of 4 to 24 frames at\n"
+        "32 to 64 pixels. Our logits are in float32 at the highest matmul precision, and\n"
+        "PyTorch's are in float64. The tests allow a difference of 1e-4. In the names of the\n"
+        "references, mm- stands for MMAction2 and srtg- for the thesis' own code. Other names\n"
+        "end with the project if that matters.\n"
     )
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax", "numpy"))
     print(f"Made by `python -m tests.convert.parity > docs/parity.md` on {date.today()},")

@@ -12,6 +12,7 @@ from experiments.benchmark.generated_videos import FPS, generated
 from experiments.benchmark.growth_line import Line, slope
 from experiments.benchmark.roofline import CHIPS, Product, products
 from tests.commands import refusal, run_command
+from vidjax.__main__ import commands
 from vidjax.data.decode import read_video
 
 
@@ -177,3 +178,19 @@ def test_program_reads_a_step_that_is_compiled_here():
     (count,) = re.findall(r"float32 products +│ +(\d+) │", printed)
     # At least the 17 convolutions outside of shortcuts; results below 1 KiB are left out.
     assert int(count) >= 17
+
+
+@pytest.mark.slow
+def test_start_times_the_compiler_both_starts_and_the_help_of_every_command():
+    printed = call(
+        "start", "--models=r3d_18", "--passes=forward", "--batch=1", "--clip=4,32,32", "--rounds=1"
+    )
+    number = r"\d+\.\d+"
+    assert re.search(rf"r3d_18 +│ forward │ +{number} │ +{number} │ +{number} │", printed)
+    starts = re.findall(
+        rf"(train|predict), (first|second) start: .*?│ +{number} │ +{number}", printed
+    )
+    assert starts == [(what, turn) for what in ("train", "predict") for turn in ("first", "second")]
+    helped = re.findall(rf"vidjax (\w+) --help +│ +({number}) │", printed)
+    assert [name for name, _ in helped] == list(commands())
+    assert all(float(seconds) > 0 for _, seconds in helped)

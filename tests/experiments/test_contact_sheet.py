@@ -77,7 +77,7 @@ def test_the_command_draws_a_figure_and_overwrites_none(tmp_path):
     ]
     done = run_command(*command, *small)
     assert done.returncode == 0, done.stderr
-    assert "4 of 8x4x32x32" in done.stdout or "4 of 4x4x32x32" in done.stdout
+    assert "4 of 4 clips, each 4x32x32" in done.stdout
     picture = matplotlib.image.imread(sheet)
     # Four rows of clips with four frames each, drawn at 96 pixels or more.
     assert min(picture.shape[:2]) > 4 * 96

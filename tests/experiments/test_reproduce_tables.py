@@ -131,7 +131,7 @@ def test_different_counts_are_marked_and_explained():
     assert "top-5" not in lines[4]
     assert "chi-squared" not in lines[4]
     head, section = page([table], "by hand", counter)
-    assert head.startswith("# The works' tables")
+    assert head.startswith("# The papers' tables\n")
     assert section == "\n" + "\n".join(lines)
 
 

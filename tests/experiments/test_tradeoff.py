@@ -10,6 +10,7 @@ from experiments import tradeoff_points
 from experiments.reproduce.analytical import Counter
 from experiments.reproduce.paper_row import Network, PaperRow
 from experiments.reproduce.paper_scale import paper_table
+from experiments.tradeoff_numbers import SIZE, offsets_of
 from tests.commands import refusal, run_command
 from vidjax.evaluation.cost import count_cost
 from vidjax.evaluation.report import write_report
@@ -91,6 +92,16 @@ def test_printed_rows_have_the_papers_score_and_our_count():
     ]
     names = [text.get_text() for text in panels[1].get_legend().get_texts()]
     assert names == ["1  plain", "2  method"]
+
+
+def test_numbers_stay_in_their_points_or_go_where_nothing_lies():
+    apart = [(0.0, 0.0), (100.0, 0.0), (0.0, 50.0)]
+    assert offsets_of(apart) == [(0, 0)] * 3
+    crowd = [(3.0 * place, 2.0 * (place % 3)) for place in range(8)]
+    moved = np.array(crowd) + offsets_of(crowd)
+    for own, at in enumerate(moved):
+        others = np.concatenate([np.delete(moved, own, 0), np.delete(crowd, own, 0)])
+        assert np.linalg.norm(others - at, axis=1).min() >= SIZE
 
 
 @pytest.mark.parametrize(

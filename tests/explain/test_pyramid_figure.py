@@ -80,7 +80,7 @@ def rows_by_place(drawing):
 
 def test_rows_are_levels_from_the_class_downwards(drawn):
     rows = rows_by_place(drawn[1])
-    assert [len(row) for row in rows] == [3, 5, 6, 7, 8, 9]
+    assert [len(row) for row in rows] == [3, 5, 6, 6, 6, 7]
 
 
 def test_tiles_have_the_videos_aspect_and_rows_are_centred(drawn):
@@ -172,7 +172,7 @@ def test_two_layers_of_one_sum_share_a_row_and_their_links():
     rows = rows_of(pyramid)
     (shown,) = rows[2].layers
     assert shown.names == ("block1/conv2", "block1/shortcut/conv")
-    assert [tile.kernels for tile in rows[2].tiles] == [(2 * k,) for k in range(7)]
+    assert [tile.kernels for tile in rows[2].tiles] == [(2 * k,) for k in range(6)]
     own = [strand for strand in strands_of(pyramid, rows) if strand.parents[0][0] == 2]
     # The children of one are in the next row, those of the other in the row after that.
     assert sorted({row for strand in own for row, *_ in strand.children}) == [3, 4]
@@ -259,7 +259,7 @@ def test_only_tiles_are_animated():
     height, width = played.shape[1:3]
     scale = width / drawing.layout.width
     assert played.shape[0] == 6
-    assert len(drawing.tiles) == 1 + 5 + 6 + 7 + 8 + 9
+    assert len(drawing.tiles) == 1 + 5 + 6 + 6 + 6 + 7
     fixed = np.ones((height, width), bool)
     all_tiles = [*drawing.layout.apex.tiles, *(t for b in drawing.layout.bands for t in b.tiles)]
     for tile, box in zip(drawing.tiles, all_tiles, strict=True):

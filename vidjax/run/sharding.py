@@ -103,7 +103,9 @@ def describe(mesh: Mesh) -> str:
     """Describes devices, axes and processes in one line."""
     axes = ", ".join(f"{name} {size}" for name, size in mesh.shape.items())
     kind = mesh.devices.flat[0].device_kind
-    return f"on {mesh.size} x {kind} ({axes}) in {jax.process_count()} process(es)"
+    count = jax.process_count()
+    processes = "1 process" if count == 1 else f"{count} processes"
+    return f"on {mesh.size} x {kind} ({axes}) in {processes}"
 
 
 def check_batch(name: str, size: int, mesh: Mesh) -> None:
