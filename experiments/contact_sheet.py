@@ -69,7 +69,7 @@ def main() -> None:
     shown = min(_CLIPS.value or (len(preview.clips) if _VIDEO.present else 8), len(preview.clips))
     _draw(preview, shown, output)
     shape = "x".join(map(str, preview.clips.shape[:4]))
-    say(f"{shown} of {shape}", f"  {output}")
+    say(f"{shown} clips of a batch of {shape}", f"  {output}")
 
 
 def _draw(preview: InputPreview, shown: int, output: Path) -> None:

@@ -1,0 +1,36 @@
+"""Messages about wrong flags are in our words, not in absl's."""
+
+import pytest
+
+from tests.commands import refusal, run_command
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("predict", ["--workdir=RUN"], "--video is missing; see --help"),
+        ("train", ["--config=synthetic"], "--workdir is missing; see --help"),
+        ("predict", ["--vidoe=my.mp4"], "--vidoe is not a flag; did you mean --video? See --help"),
+        ("predict", ["--qqq"], "--qqq is not a flag; see --help"),
+        ("evaluate", ["--config=demo"], "--config cannot be given here, because the settings are"),
+        (
+            "train",
+            ["--config=synthetic", "--workdir=RUN", "--config.optimizer.lr=fast"],
+            "--config.optimizer.lr=fast: 'fast' is not a number; see --help",
+        ),
+        (
+            "train",
+            ["--config=synthetic", "--workdir=RUN", "--num_processes=two"],
+            "--num_processes=two: 'two' is not a whole number; see --help",
+        ),
+        (
+            "evaluate",
+            ["--weights=i3d:kinetics400", "--label_map=none.csv"],
+            "none.csv: no such file or directory",
+        ),
+    ],
+)
+def test_a_wrong_flag_is_described_in_one_line(name, arguments, message):
+    error = refusal(run_command(f"experiments.{name}", *arguments))
+    assert f"error: {message}" in error
+    assert "None" not in error
