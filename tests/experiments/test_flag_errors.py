@@ -12,6 +12,8 @@ from tests.commands import refusal, run_command
         ("train", ["--config=synthetic"], "--workdir is missing; see --help"),
         ("predict", ["--vidoe=my.mp4"], "--vidoe is not a flag; did you mean --video? See --help"),
         ("predict", ["--qqq"], "--qqq is not a flag; see --help"),
+        # The demo would notice it only after minutes of training.
+        ("demo", ["--workdir=RUN", "--video=none.mp4"], "--video=none.mp4: no such file"),
         ("evaluate", ["--config=demo"], "--config cannot be given here, because the settings are"),
         (
             "train",
