@@ -1,4 +1,4 @@
-"""The package that docs/extending.md writes step by step is found, counted, trained and explained."""
+"""The package that docs/extending.md writes is found, counted, trained and explained."""
 
 import re
 import tomllib
@@ -32,7 +32,7 @@ def test_the_network_has_its_options_and_the_stated_costs(site):
         done.stdout.split()
     )
     counted = run_code(
-        f"import sys; sys.path.insert(0, {site!r}); import vidjax\n"
+        f"import sys; sys.path.insert(0, {site!r}); import vidjax; vidjax.plugins.refresh()\n"
         "model = vidjax.create_model('my_net', num_classes=400)\n"
         "cost, card = vidjax.count_cost(model, (16, 112, 112)), vidjax.model_card('my_net')\n"
         "assert (cost.params, cost.macs) == (card.params, card.macs), cost"
