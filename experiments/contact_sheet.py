@@ -68,8 +68,8 @@ def main() -> None:
             preview = test_views(config, _VIDEO.value, progress.count)
     shown = min(_CLIPS.value or (len(preview.clips) if _VIDEO.present else 8), len(preview.clips))
     _draw(preview, shown, output)
-    shape = "x".join(map(str, preview.clips.shape[:4]))
-    say(f"{shown} clips of a batch of {shape}", f"  {output}")
+    total, *shape = preview.clips.shape[:4]
+    say(f"{shown} of {total} clips of {'x'.join(map(str, shape))}", f"  {output}")
 
 
 def _draw(preview: InputPreview, shown: int, output: Path) -> None:

@@ -12,6 +12,7 @@ from vidjax.run.config import from_mapping, to_mapping
 from vidjax.run.setting_list import settings
 
 _WIDTH, _IN = 96, " " * 6
+_ANY_TEXT = ("a text of at most", "a name of at most")
 
 
 def settings_help(arguments: Sequence[str]) -> str:
@@ -35,7 +36,9 @@ def settings_help(arguments: Sequence[str]) -> str:
     ]
     for setting in settings(values):
         lines += ["", f"  --config.{setting.path}={written(setting.default)}"]
-        for text in filter(None, (setting.meaning, setting.allowed)):
+        # That texts have a greatest length is news to nobody.
+        allowed = "" if setting.allowed.startswith(_ANY_TEXT) else setting.allowed
+        for text in filter(None, (setting.meaning, allowed)):
             sentence = f"{text[0].upper()}{text[1:].rstrip('.')}."
             lines += textwrap.wrap(sentence, _WIDTH, initial_indent=_IN, subsequent_indent=_IN)
     return "\n".join(lines)

@@ -56,7 +56,7 @@ def test_a_folder_of_classes_becomes_a_file_and_what_is_broken_is_listed(feature
     file, done = features
     assert f"12 rows of 4 features, of 12 videos: {file}" in done.stdout
     assert "skipped dark/broken.mp4: " in done.stderr
-    assert "1 videos could not be read" in done.stderr
+    assert "1 video could not be read" in done.stderr
     assert "features of 13/13 videos, 12 rows" in done.stderr
     found = read_features(file)
     assert found.features.dtype == np.float16

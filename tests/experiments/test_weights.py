@@ -123,7 +123,7 @@ def test_compared_weights_that_were_not_evaluated_are_named(evaluated):
 def test_the_views_of_weights_are_drawn(weights, data, tmp_path):
     done = call("contact_sheet", *weights, *data, "--video=0", f"--output={tmp_path / 'views.png'}")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("1 of 1x4x16x16")
+    assert done.stdout.startswith("1 of 1 clips of 4x16x16")
     assert (tmp_path / "views.png").read_bytes().startswith(b"\x89PNG")
 
 
