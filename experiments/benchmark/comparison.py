@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 import vidjax
+from vidjax.installed_packages import is_installed
 from vidjax.layers.lowering import force_lowering
 
 from .case import Case
@@ -78,7 +78,7 @@ class Comparison:
         return measurements(case, times, entries, count_flops_and_bytes(model, case.shape), machine)
 
     def _add_torch(self, case: Case, peers: dict[str, Work], entries: dict[str, Entry]) -> None:
-        if not importlib.util.find_spec("torch"):
+        if not is_installed("torch"):
             self.say("PyTorch is not installed; to compare with it: pip install 'vidjax[torch]'")
             return
         from ..torch_networks.registry import PEERS
@@ -135,7 +135,7 @@ class Comparison:
 def release() -> None:
     """Frees the accelerator memory that a finished comparison has left allocated."""
     gc.collect()
-    if importlib.util.find_spec("torch"):
+    if is_installed("torch"):
         import torch
 
         torch.cuda.empty_cache()

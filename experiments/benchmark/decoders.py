@@ -7,7 +7,6 @@ data set. Decoders that are not installed or do not load are left out, with a me
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 from vidjax.data.containers import address, open_video
 from vidjax.data.decode import read_video
 from vidjax.data.video_stream import stream_video
+from vidjax.installed_packages import is_installed
 
 # Maps a file, the sorted indices [N] of frames and the video's rate to uint8 `[N, H, W, 3]`.
 Decoder = Callable[[Path, np.ndarray, float], np.ndarray]
@@ -33,7 +33,7 @@ def peers(say: Callable[[str], None]) -> dict[str, Decoder]:
     """Returns the other decoders on this machine; `say` prints which are left out, and why."""
     found: dict[str, Decoder] = {"PyAV, seek": _pyav, "OpenCV, seek": _opencv}
     for name, (package, make) in _OPTIONAL.items():
-        if not importlib.util.find_spec(package):
+        if not is_installed(package):
             say(f"{name} is left out: pip install {_PROJECTS[package]}")
             continue
         try:

@@ -11,7 +11,6 @@ Examples:
 from __future__ import annotations
 
 import functools
-import importlib.util
 import math
 import shlex
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 import jax
 from absl import flags
 
+from vidjax.installed_packages import is_installed
 from vidjax.layers.conv import Triple, conv3d
 from vidjax.layers.convolution.choice import VARIABLE, read_rows
 from vidjax.layers.convolution.problem import Problem
@@ -179,7 +179,7 @@ def _compare() -> None:
     rows = []
     for case in cases:
         peers = {"vidjax": passes(case, "auto"), "XLA": passes(case, "lax")}
-        if importlib.util.find_spec("torch"):
+        if is_installed("torch"):
             peers["torch"] = torch_passes(case)
         times = time_in_turns(peers, _KERNEL_ROUNDS.value)
         ours = times["vidjax"]

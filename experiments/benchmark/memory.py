@@ -14,7 +14,6 @@ Example:
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from absl import flags
 
 import vidjax
 from vidjax import records
+from vidjax.installed_packages import is_installed
 from vidjax.terminal import complain, say
 
 from .arguments import clip_sizes
@@ -91,7 +91,7 @@ def _cases(model: str) -> Iterator[Asked]:
 
 
 def _has_peer(model: str) -> bool:
-    if not importlib.util.find_spec("torch"):
+    if not is_installed("torch"):
         return False
     from ..torch_networks.registry import PEERS
 

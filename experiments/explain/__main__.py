@@ -20,7 +20,8 @@ Methods for the evaluation split:
   frequency  Accuracy against the scale of the low frequencies (circles) and of the high frequencies
              (triangles) of the features. One part is scaled while the other is unchanged, at the
              places of Random Mean Scaling. One run gives figure 1 of its paper, several give figure
-             4. Writes frequency.csv and frequency.png.
+             4. Runs that differ only in their seed are averaged, and their reliance on high
+             frequencies is compared. Writes frequency.csv and .png, reliance.csv, .md and .png.
   gates      How many clips open each temporal gate (srtg), and what the runs have logged about it.
              It also tests the gates of networks that were trained without tests. Writes gates.csv,
              gates_training.csv and gates.png.
@@ -49,6 +50,8 @@ Examples:
       --scales=0,0.5,1,1.5,2 --output=explained/rms
   vidjax explain --workdir=runs/plain,runs/rms_gf --method=frequency --low_pass=gaussian \
       --output=explained/gaussian
+  vidjax explain --workdir=runs/plain/seed0,runs/plain/seed1,runs/rms/seed0,runs/rms/seed1 \
+      --method=frequency --low_pass=mean --recalibrate=512 --output=explained/reliance
   vidjax explain --workdir=runs/srtg --method=gates --output=explained/srtg
   vidjax explain --workdir=runs/seed0,runs/seed1 --method=faithfulness --videos=24 \
       --sanity=8 --maps=saliency_tube,saliency_tube:tau=0.5,cam,rise:masks=300 \
@@ -107,7 +110,7 @@ _VIDEO = ("video", "classes", "colours", "spline")
 FLAGS: Mapping[str, set[str]] = {
     "amplified": {*_VIDEO, "per_level"},
     "faithfulness": {"videos", "steps", "maps", "sanity", "shuffled", "label_map"},
-    "frequency": {"scales", "low_pass"},
+    "frequency": {"scales", "low_pass", "recalibrate"},
     "gates": set(),
     "maps": {*_VIDEO, "difference", "maps", "layer"},
     "kernels": {*_VIDEO, *pyramids.FLAGS, "per_level"},

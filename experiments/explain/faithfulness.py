@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from absl import flags
@@ -18,12 +17,13 @@ from vidjax.explain.map_metrics_tables import CostRow, CurveRow, MetricRow, Pair
 from vidjax.explain.map_selection import ChosenMap, choose
 from vidjax.explain.sanity_plot import draw_sanity
 from vidjax.explain.sanity_table import SanityRow
-from vidjax.explain.tables import distinct_parts, write_table
+from vidjax.explain.tables import write_table
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder, write_text
 
 from .. import help_text
+from . import seeds
 from .explained_network import MAPS, Subject, subject_of_run
 from .map_evaluation import MapEvaluation, Task
 from .output_files import new_files, write_figure
@@ -85,7 +85,8 @@ def explain_faithfulness(
     evaluations = [
         MapEvaluation.open(own, _VIDEOS.value, progress.count, mapping) for own in subjects
     ]
-    networks = _networks(evaluations)
+    members = {own.name: seeds.Member(own.network.config, own.numbers) for own in evaluations}
+    networks = seeds.networks(members)
     drawn = {evaluation.name: _drawable(evaluation, chosen, progress) for evaluation in evaluations}
     shuffled = subject_of_run(_SHUFFLED.value) if _SHUFFLED.value else None
     others = others_of(evaluations, networks, shuffled) if sane else {}
@@ -117,21 +118,6 @@ def _drawable(
                 )
             progress.note(f"left out {own.text}, which cannot be computed for {evaluation.name}")
     return found
-
-
-def _networks(evaluations: Sequence[MapEvaluation]) -> dict[str, list[str]]:
-    """Returns the names of the runs of each network.
-
-    The name of a network is that of its model, or of its first run if two have one model.
-    """
-    kinds: dict[Any, list[MapEvaluation]] = {}
-    for evaluation in evaluations:
-        kinds.setdefault(evaluation.kind, []).append(evaluation)
-    names = [own[0].network.config.model.name for own in kinds.values()]
-    if len(set(names)) < len(names):
-        names = distinct_parts([own[0].name for own in kinds.values()])
-    runs = ([evaluation.name for evaluation in own] for own in kinds.values())
-    return dict(zip(names, runs, strict=True))
 
 
 def _agree(file: Path, evaluations: Sequence[MapEvaluation]) -> None:

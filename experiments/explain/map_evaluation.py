@@ -127,13 +127,6 @@ class MapEvaluation:
         return cls(subject.name, experiment.network, variables, videos, found, about)
 
     @property
-    def kind(self) -> tuple[Any, ...]:
-        """What runs of one network that differ only in their seed share."""
-        config = dataclasses.replace(self.network.config, seed=0)
-        data = dataclasses.replace(config.data, data_dir="")
-        return (str(dataclasses.replace(config, data=data)), self.numbers)
-
-    @property
     def traced(self) -> TracedNetwork:
         """The network, traced for its clips."""
         clip = jax.ShapeDtypeStruct((1, *self._clip_shape), np.float32)

@@ -10,11 +10,11 @@ import numpy as np
 
 from vidjax.evaluation.significance import McNemar, mcnemar
 
+from ..runs.seed_statistics import holm, paired_p
 from ..runs.statistics import Interval, interval
 from .contrasts import Contrast
 from .plan import Plan
 from .results import Result
-from .seed_statistics import holm, paired_p
 from .variance_components import over_videos
 
 # Metrics that are means over test videos, so that other videos can be drawn.

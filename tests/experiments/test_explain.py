@@ -69,7 +69,8 @@ def test_curves_are_those_of_networks_that_scale(plain, tmp_path):
     done = call(f"--workdir={plain},{wide}", f"--output={output}", "--scales=4,1")
     assert done.returncode == 0, done.stderr
     assert f"{wide}: 3/3" in done.stderr
-    assert done.stdout.split() == [str(output / f"frequency.{end}") for end in ("csv", "png")]
+    made = ["frequency.csv", "frequency.png", "reliance.csv", "reliance.md", "reliance.png"]
+    assert done.stdout.split() == [str(output / name) for name in made]
     with (output / "frequency.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     found = {(r["run"], r["part"], float(r["scale"])): float(r["top1"]) for r in rows}
@@ -105,6 +106,35 @@ def test_the_filter_of_the_curves_can_be_chosen(plain, tmp_path):
     assert (low["part"], float(low["top1"])) == ("low", expected)
 
 
+@pytest.mark.slow
+def test_batch_statistics_estimated_anew_forget_a_scale_of_all_features(plain, tmp_path):
+    """At scale 0 of the high frequencies nothing but statistics tells a scale of the low ones."""
+    rows = {}
+    for clips in (0, 16):
+        output = tmp_path / f"{clips}"
+        done = call(
+            f"--workdir={plain}",
+            f"--output={output}",
+            "--scales=0.001,1,1000",
+            f"--recalibrate={clips}",
+        )
+        assert done.returncode == 0, done.stderr
+        with (output / "frequency.csv").open(newline="") as file:
+            rows[clips] = {
+                (row["part"], float(row["scale"])): int(row["correct"])
+                for row in csv.DictReader(file)
+            }
+    assert (
+        "estimated anew at each scale from 16 training clips"
+        in (output / "reliance.md").read_text()
+    )
+    # 1000 times the one part is, but for a thousandth, the other part at a thousandth.
+    estimated = rows[16]
+    assert estimated["low", 1000.0] == pytest.approx(estimated["high", 0.001], abs=1)
+    assert estimated["high", 1000.0] == pytest.approx(estimated["low", 0.001], abs=1)
+    assert rows[0] != rows[16]
+
+
 def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
     i3d = with_options(plain, "i3d", {"name": "i3d", "options": {"width": 8}})
     (tmp_path / "full").mkdir()
@@ -120,6 +150,11 @@ def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
         "file is a file; name a folder": (f"--workdir={plain}", f"--output={tmp_path / 'file'}"),
         "--scales=0,half: must be numbers": (f"--workdir={plain}", new, "--scales=0,half"),
         "--scales=nan: must be numbers": (f"--workdir={plain}", new, "--scales=nan"),
+        "4 clips do not fill a batch of eval.batch_size = 16": (
+            f"--workdir={plain}",
+            new,
+            "--recalibrate=4",
+        ),
         "absent: config.json is absent": (f"--workdir={plain},{plain}/absent", new),
         "no checkpoint '7'": (f"--workdir={plain}", new, "--checkpoint=7"),
         "name what to explain: runs with --workdir": ("--workdir=", new),

@@ -14,9 +14,9 @@ from experiments.reproduce.figure import compose
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.report import write_report
 from experiments.reproduce.results import read_result
-from experiments.reproduce.seed_statistics import holm
 from experiments.reproduce.statistics import summarize
 from experiments.reproduce.table import find_tables
+from experiments.runs.seed_statistics import holm
 from tests.experiments.test_reproduce_statistics import TABLE, TRAIN_VIDEOS, VIDEOS, finish
 
 PRIMARY = Contrast("method", "plain", "made_up")

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from experiments.reproduce.power import detectable
-from experiments.reproduce.seed_statistics import holm, paired_p
 from experiments.reproduce.variance_components import Components, components, over_videos
+from experiments.runs.seed_statistics import holm, paired_p
 
 
 def test_the_p_value_is_that_of_scipys_paired_test():

@@ -29,6 +29,16 @@ def test_whole_batch_statistics_and_their_running_values():
     np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * flat.var(0, ddof=1), rtol=1e-5)
 
 
+def test_a_momentum_of_0_stores_the_statistics_of_the_batch():
+    module = BatchNorm()
+    variables = module.init(jax.random.key(0), X, train=False)
+    y, updated = module.apply(variables, X, train=True, momentum=0.0, mutable=["batch_stats"])
+    flat = X.reshape(-1, 4).astype(np.float64)
+    np.testing.assert_allclose(updated["batch_stats"]["mean"], flat.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(updated["batch_stats"]["var"], flat.var(0, ddof=1), rtol=1e-5)
+    np.testing.assert_array_equal(y, apply(train=True)[0])
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_groups_are_normalised_by_themselves(size):
     y, updated = apply(train=True, group_size=size)

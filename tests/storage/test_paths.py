@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import pickle
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def test_urls_that_cannot_be_are_refused_in_one_line(text, said):
 
 @pytest.mark.parametrize(("url", "extra"), [("gs://b/x", "gcs"), ("s3://b/x", "s3")])
 def test_an_absent_extra_is_named(monkeypatch, url, extra):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(buckets, "is_installed", lambda package: False)
     with pytest.raises(UrlError, match=rf"pip install 'vidjax\[{extra}\]'"):
         as_path(url)
 

@@ -155,7 +155,7 @@ def test_windows_become_tables_and_a_picture_in_a_bucket(remote):
     [
         pytest.param("tubes", {"tubes.mp4", "tubes.html"}, marks=pytest.mark.slow),
         pytest.param("pyramid", {"pyramid.json", "layers.gif"}, marks=pytest.mark.slow),
-        ("frequency", {"frequency.csv", "frequency.png"}),
+        ("frequency", {"frequency.csv", "frequency.png", "reliance.csv", "reliance.md"}),
     ],
 )
 def test_pictures_and_tables_of_explanations_go_into_a_bucket(remote, method, made):

@@ -91,12 +91,13 @@ class BatchNorm(nn.Module):
     scale_init: Any = nn.initializers.ones
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool, momentum: float | None = None) -> jax.Array:
         """Normalises `[B, ..., C]`.
 
         Args:
           x: the features.
           train: use the batch's statistics, and update the running ones with them.
+          momentum: replaces the module's own; 0 stores the statistics of this batch alone.
 
         Raises:
           ValueError: the batch is not divisible into groups.
@@ -114,8 +115,9 @@ class BatchNorm(nn.Module):
         if not self.is_initializing():
             count = grouped.size // (grouped.shape[0] * channels)
             unbiased = batch_var * (count / max(count - 1, 1))
-            self._update(mean, batch_mean)
-            self._update(var, unbiased)
+            kept = self.momentum if momentum is None else momentum
+            _update(mean, batch_mean, kept)
+            _update(var, unbiased, kept)
         return y.reshape(x.shape).astype(dtype)
 
     def _group(self, x: jax.Array) -> jax.Array:
@@ -126,6 +128,7 @@ class BatchNorm(nn.Module):
             )
         return x.reshape(-1, size, *x.shape[1:])
 
-    def _update(self, running: Any, groups: jax.Array) -> None:
-        fresh = jnp.mean(groups.reshape(-1, groups.shape[-1]), axis=0)
-        running.value = self.momentum * running.value + (1 - self.momentum) * fresh
+
+def _update(running: Any, groups: jax.Array, momentum: float) -> None:
+    fresh = jnp.mean(groups.reshape(-1, groups.shape[-1]), axis=0)
+    running.value = momentum * running.value + (1 - momentum) * fresh

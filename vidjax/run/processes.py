@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import importlib.util
 import os
 import signal
 import socket
@@ -21,6 +20,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from vidjax import watchdog
+from vidjax.installed_packages import is_installed
 from vidjax.run import process_messages, rendezvous
 from vidjax.run.process_messages import EXIT_CODE as EXIT_CODE
 from vidjax.run.process_messages import TIMEOUT, AbsentError, ProcessGroup
@@ -174,7 +174,7 @@ def launcher() -> str | None:
             return name
     # JAX finds out from the machine which slice a TPU belongs to.
     chips = glob.glob("/dev/accel[0-9]*") + glob.glob("/dev/vfio/[0-9]*")
-    return "TPU" if chips and importlib.util.find_spec("libtpu") else None
+    return "TPU" if chips and is_installed("libtpu") else None
 
 
 def is_first() -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import importlib.util
 import json
 import logging
 import os
@@ -13,6 +12,8 @@ import re
 import threading
 from collections.abc import Iterator
 from typing import Any
+
+from vidjax.installed_packages import is_installed
 
 # Otherwise etils opens gs:// with TensorFlow, which supports neither s3:// nor the local store of
 # a test. etils reads the variable at each use, so it may be imported earlier.
@@ -68,7 +69,7 @@ def require(url: str) -> None:
         local = "; for a local file, give just its path" if scheme == "file" else ""
         raise BucketError(f"{url}: supported are {known}, not {scheme}://{local}")
     package, extra, _ = _KINDS[scheme]
-    if importlib.util.find_spec(package) is None:
+    if not is_installed(package):
         raise BucketError(f"{url} needs the package {package}: pip install 'vidjax[{extra}]'")
 
 

@@ -8,10 +8,12 @@ accelerators, steps do not allocate memory on the host.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import mmap
 import os
 import sys
+from importlib.util import find_spec
+
+from vidjax.installed_packages import is_installed
 
 # From glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
@@ -65,4 +67,5 @@ def _has_accelerator() -> bool:
     platforms = os.environ.get("JAX_PLATFORMS", "")
     if platforms:
         return platforms != "cpu"
-    return any(importlib.util.find_spec(name) for name in ("jax_plugins", "libtpu"))
+    # `jax_plugins` is a namespace that packages of plugins fill.
+    return is_installed("libtpu") or find_spec("jax_plugins") is not None

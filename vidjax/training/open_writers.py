@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vidjax import plugins
+from vidjax.installed_packages import is_installed
 from vidjax.plugins import PluginError
 from vidjax.records import RecordError
 from vidjax.run.config import Config, ConfigError
@@ -39,7 +39,7 @@ def check_writers(names: Sequence[str], workdir: Path | None = None) -> None:
                 "from `writers`, or use a local --workdir"
             )
         needs = getattr(module, "NEEDS", "")
-        if needs and importlib.util.find_spec(needs) is None:
+        if needs and not is_installed(needs):
             install = getattr(module, "INSTALL", needs)
             raise ConfigError(
                 f"the writer {name} needs the package {needs}: pip install '{install}'"
