@@ -5,8 +5,11 @@ from typing import Any
 
 import ml_collections
 
+from vidjax.models.model_list import variant
+from vidjax.models.registry import create_model
 from vidjax.run.defaults import defaults
 from vidjax.terminal import complain
+from vidjax.untrusted_names import nearest
 
 # Multigrid as in the thesis and its code, and as in its paper (Wu et al. 2020).
 MULTIGRID = {
@@ -56,7 +59,7 @@ def parse(argument: str | None, **defaults: bool | int | float | str) -> ml_coll
             complain(f"the config argument {key!r} is now called {_RENAMED[key]!r}")
             key = _RENAMED[key]
         if key not in defaults:
-            raise ValueError(f"config argument {key!r} is unknown; allowed: {sorted(defaults)}")
+            raise ValueError(f"config argument {key!r} is unknown: {nearest(key, defaults)}")
         values[key] = _convert(key, text, defaults[key])
     return ml_collections.ConfigDict(values)
 
@@ -72,6 +75,20 @@ def _convert(key: str, text: str, default: bool | int | float | str) -> bool | i
         raise ValueError(
             f"config argument {key}={text!r}: must be of type {type(default).__name__}"
         ) from None
+
+
+def has_options(name: str, **options: Any) -> bool:
+    """Returns whether a network takes these options with these values.
+
+    Raises:
+      ValueError: there is no such network.
+    """
+    variant(name)
+    try:
+        create_model(name, num_classes=2, **options)
+    except ValueError:
+        return False
+    return True
 
 
 def choose(choices: Mapping[Any, Any], value: Hashable, what: str) -> Any:

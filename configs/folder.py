@@ -1,9 +1,13 @@
 r"""Your own videos: a folder `class/video.*` or a CSV `path,label,split[,start,end,group]`.
 
 Hardware: a laptop for a few hundred short videos; one accelerator for more. The score depends
-on your videos; "Train on your own videos" in the README has one measured example.
+on your videos; `docs/own-videos.md` has one measured example. Without `model`, the network is a
+narrow r3d_18 that trains on a laptop. `model=NAME` trains any other, at its own width unless
+`width` is given.
 
     vidjax train --config=folder --workdir=runs/mine \
+        --config.data.manifest=my_videos.csv
+    vidjax train --config=folder:model=x3d_s --workdir=runs/x3d \
         --config.data.manifest=my_videos.csv
 """
 
@@ -11,13 +15,18 @@ import ml_collections
 
 from vidjax.configs import common
 
+_NARROW = 16
+
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     """Configuration for a manifest; arguments: `smoke`, `model`, `width`."""
-    arguments = common.parse(argument, smoke=False, model="r3d_18", width=16)
+    arguments = common.parse(argument, smoke=False, model="", width=0)
     config = common.base()
-    config.model.name = arguments.model
-    config.model.options = {"width": arguments.width, "zero_init": True}
+    config.model.name = arguments.model or "r3d_18"
+    width = arguments.width or (0 if arguments.model else _NARROW)
+    config.model.options = {"width": width} if width else {}
+    if common.has_options(config.model.name, zero_init=True):
+        config.model.options.zero_init = True
     config.data.name = "video_folder"
     config.data.short_side = 72
     config.clip = {"frames": 16, "stride": 2, "size": 64, "short": "loop", "sampling": "dense"}

@@ -19,7 +19,7 @@ from vidjax.terminal import complain, say
 from vidjax.training import compile_cache, malloc_settings
 from vidjax.training.meter import NonFiniteError
 
-from . import help_text, signal_handling
+from . import flag_errors, help_text, signal_handling
 
 Main = Callable[..., int | None]
 # Ends the name of an argument that may be given several times.
@@ -127,7 +127,7 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         sys.exit(_fail(first_line(error)))
     except flags.Error as error:
-        sys.exit(_fail(last_line(error)))
+        sys.exit(_fail(flag_errors.described(error)))
 
 
 def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated: int) -> int | None:
@@ -173,9 +173,16 @@ def refused(error: Exception) -> int:
     if isinstance(error, ValueError):
         return _fail(str(error))
     if isinstance(error, OSError):
-        # For a missing configuration file only the last line helps.
-        return _fail(str(error).strip().splitlines()[-1].strip())
+        return _fail(_of_file(error))
     raise error
+
+
+def _of_file(error: OSError) -> str:
+    """Describes what is wrong with a file, without the number of the error."""
+    if error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+    # For a missing configuration file only the last line helps.
+    return str(error).strip().splitlines()[-1].strip()
 
 
 def located(arguments: Sequence[str]) -> list[str]:
@@ -282,10 +289,4 @@ def first_line(error: BaseException) -> str:
             "group, such as \"--config.model.options.random_scaling={'target':'input'}\""
         )
     lines = str(error.args[0] if error.args else error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def last_line(error: flags.Error) -> str:
-    """Takes the message from the last line, because a traceback may stand above it."""
-    text = str(error).strip().splitlines()[-1]
-    return f"{text.removeprefix('ValueError: ')}; see --help"
+    return flag_errors.plain(lines[0]) if lines else type(error).__name__

@@ -67,7 +67,9 @@ def main(first: str, second: str) -> None:
     _print_scores(files)
     _print(result)
     _write(output, a, b)
-    say(f"The {result.b + result.c} videos on which they differ: {output}")
+    differing = result.b + result.c
+    many = f"{differing} video{'' if differing == 1 else 's'}" if differing else "no video"
+    say(f"They differ on {many}: {output}")
     say(f"The gain of each class from A to B: {_write_gains(output, a, b)}")
 
 

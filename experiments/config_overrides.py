@@ -10,7 +10,7 @@ from ml_collections import ConfigDict, config_flags
 
 from vidjax.run.config import ConfigError, check_path
 
-from . import command_line
+from . import command_line, flag_errors
 from .config_groups import with_groups
 
 
@@ -42,6 +42,6 @@ def overridden(config: ConfigDict, settings: Mapping[str, str]) -> ConfigDict:
     except (AttributeError, KeyError, TypeError, ValueError, SyntaxError) as error:
         raise ConfigError(command_line.first_line(error)) from None
     except flags.Error as error:
-        raise ConfigError(str(error).strip().splitlines()[-1]) from None
+        raise ConfigError(flag_errors.plain(str(error).strip().splitlines()[-1])) from None
     found: ConfigDict = holder.value
     return found

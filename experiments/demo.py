@@ -45,6 +45,9 @@ def main() -> int:
     settings = demo.get_config("smoke=true" if _SMOKE.value else "")
     settings.data.data_dir = _DATA.value
     config, workdir, start = from_mapping(settings), as_path(_WORKDIR.value), time.monotonic()
+    given = as_path(_VIDEO.value) if _VIDEO.value else None
+    if given and not given.is_file():
+        raise ValueError(f"--video={given}: no such file")
     say(f"training on generated videos of {len(CLASSES)} actions: {', '.join(CLASSES)}")
     outcome = train(config, workdir)
     if outcome.preempted:
@@ -55,7 +58,6 @@ def main() -> int:
     for name, probability in open_run(workdir, config).predict(video):
         say(f"{probability:7.2%}  {name}")
     _say_results(config, workdir, sheet, video, outcome.step)
-    given = as_path(_VIDEO.value) if _VIDEO.value else None
     for file in show_real_video(given, workdir / "real"):
         say(f"  {file}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -99,7 +101,7 @@ def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: 
     for path, what in written:
         say(f"  {path!s:<48} {what}")
     command = f"vidjax predict --workdir={workdir} --video={video}"
-    say("try it on your own video:", f"  {shlex.join(shlex.split(command))}")
+    say("predict a video with it:", f"  {shlex.join(shlex.split(command))}")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,9 @@ _FRAMES, _STRIDE = 16, 4
 # Reference data of this project, beside a clone.
 _WEIGHTS = "weights/i3d_kinetics400_hassony2.pth"
 _VIDEO = "clips/ucf101_few/BenchPress/v_BenchPress_g01_c01.avi"
-_HOW = (
-    "A network that knows 400 real actions predicts your own video:",
-    "  pip install 'vidjax[pretrained]'",
-    f"  vidjax predict --weights={NETWORK}:{TAG} --video=my.mp4 --explain",
-)
+_HOW = "A network that knows 400 real actions predicts your own video:"
+_INSTALL = "  pip install 'vidjax[pretrained]'"
+_PREDICT = f"  vidjax predict --weights={NETWORK}:{TAG} --video=my.mp4 --explain"
 
 
 def show_real_video(video: Path | None, output: Path) -> list[Path]:
@@ -43,7 +41,7 @@ def show_real_video(video: Path | None, output: Path) -> list[Path]:
     video, trained = video or _reference(_VIDEO), _open()
     say("")
     if video is None or trained is None:
-        say(*_HOW)
+        say(_HOW, *([_INSTALL] if trained is None else []), _PREDICT)
         return []
     say(f"predicted for {video} by {trained.source}:")
     clip = open_clip(_shortened(trained), video)

@@ -46,7 +46,8 @@ def by_protocol(run: Path, end: str) -> dict[str, list[Path]]:
         if protocol and step.isdecimal():
             found.setdefault(protocol, []).append((int(step), file))
     if not found:
-        raise ValueError(f"{run} has no {_WHAT[end]}; {_MAKE[end]}")
+        where = f"{run}" if run.exists() else f"{run} does not exist, so it"
+        raise ValueError(f"{where} has no {_WHAT[end]}; {_MAKE[end]}")
     return {name: [file for _, file in sorted(files)] for name, files in found.items()}
 
 

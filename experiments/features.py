@@ -88,11 +88,18 @@ def main() -> None:
         skipped = extract(trained, _split(_manifest(config)), output, how, progress)
     found = read_features(output)
     rows, width = found.features.shape
-    say(f"{rows} rows of {width} features of {len(set(found.video.tolist()))} videos: {output}")
+    videos = len(set(found.video.tolist()))
+    say(f"{_count(rows, 'row')} of {width} features, of {_count(videos, 'video')}: {output}")
     for each in skipped[:_NAMED]:
-        complain(f"skipped {each.video}: {each.error}")
+        # The error may begin with the whole path.
+        complain(f"skipped {each.video}: {each.error.rpartition(f'{each.video}: ')[2]}")
     if skipped:
-        complain(f"{len(skipped)} videos could not be read; the file lists them in `about`")
+        several = _count(len(skipped), "video")
+        complain(f"{several} could not be read; `about` in the file lists all of them")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _manifest(config: Config) -> Manifest:

@@ -7,11 +7,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from absl import flags
+
 from vidjax import configs
 from vidjax.run.config import from_mapping, to_mapping
 from vidjax.run.setting_list import settings
 
 _WIDTH, _IN = 96, " " * 6
+_ANY_TEXT = ("a text of at most", "a name of at most")
 
 
 def settings_help(arguments: Sequence[str]) -> str:
@@ -22,11 +25,7 @@ def settings_help(arguments: Sequence[str]) -> str:
     """
     named = [text.partition("=")[2] for text in arguments if text.startswith("--config=")]
     values = configured(named[-1]) if named else None
-    whose = (
-        f"those of --config={named[-1]}"
-        if named
-        else "the defaults; add --config=NAME to see others"
-    )
+    whose = f"those of --config={named[-1]}" if named else f"the defaults; {_others()}"
     lines = [
         "Settings:",
         "",
@@ -35,10 +34,19 @@ def settings_help(arguments: Sequence[str]) -> str:
     ]
     for setting in settings(values):
         lines += ["", f"  --config.{setting.path}={written(setting.default)}"]
-        for text in filter(None, (setting.meaning, setting.allowed)):
+        # The greatest length of a text says nothing to readers.
+        allowed = "" if setting.allowed.startswith(_ANY_TEXT) else setting.allowed
+        for text in filter(None, (setting.meaning, allowed)):
             sentence = f"{text[0].upper()}{text[1:].rstrip('.')}."
             lines += textwrap.wrap(sentence, _WIDTH, initial_indent=_IN, subsequent_indent=_IN)
     return "\n".join(lines)
+
+
+def _others() -> str:
+    """Says which other values there are."""
+    if "weights" in flags.FLAGS:
+        return "a run or weights bring their own"
+    return "add --config=NAME to see others"
 
 
 def configured(text: str) -> dict[str, Any]:

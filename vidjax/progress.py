@@ -38,6 +38,7 @@ class ProgressLine:
         self._seconds = _KEPT_EVERY if self._console.is_terminal else seconds
         self._last = time.monotonic() if self._console.is_terminal else float("-inf")
         self._text = ""
+        self._counted, self._left = "", TimeLeft(0)
 
     def __enter__(self) -> ProgressLine:
         if self._console.is_terminal:
@@ -68,8 +69,11 @@ class ProgressLine:
             self.note(text)
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Shows how many of the videos are done; `what` begins the line."""
-        self.show(f"{what} videos {done}/{total}", final=done == total)
+        """Shows how many of the videos are done, and the time left; `what` begins the line."""
+        if what != self._counted:
+            self._counted, self._left = what, TimeLeft(total, done)
+        self._left.update(done)
+        self.show(f"{what} videos {done}/{total}{self._left}", final=done == total)
 
     def note(self, text: str) -> None:
         """Prints a permanent line above the progress line."""

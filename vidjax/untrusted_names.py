@@ -72,6 +72,21 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"{hint}Known: {', '.join([*close, *others])}"
 
 
+def did_you_mean(words: Sequence[str], known: Iterable[str]) -> str:
+    """Makes a part of a sentence that names what the first of some words may be a slip of.
+
+    Examples:
+      >>> from vidjax.untrusted_names import did_you_mean
+      >>> did_you_mean(["brsh hair"], ["brush hair", "clap"])
+      " (did you mean 'brush hair'?)"
+      >>> did_you_mean(["swim"], ["brush hair", "clap"])
+      ''
+    """
+    # A stricter likeness than that of `nearest`, which lists all known words anyway.
+    close = difflib.get_close_matches(words[0], sorted(known), n=1, cutoff=0.7)
+    return f" (did you mean {_cut(close[0])!r}?)" if close else ""
+
+
 def file_name(name: str) -> str:
     """Converts a name to a part of a file name, on any system; different names stay different.
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vidjax.data.class_matching import ClassesError, Relabelled, require_known
+from vidjax.data.class_matching import ClassesError, Relabelled, renamed, require_known
 from vidjax.data.prepared import Record
 
 
@@ -31,6 +31,13 @@ def test_an_unknown_class_is_refused_and_the_error_lists_both_sides():
     message = r"2 classes are not the 2 .* does not know 'café', and the data set lacks 'walk'"
     with pytest.raises(ClassesError, match=message):
         Relabelled(Source(), ("sit", "walk"))
+
+
+def test_a_misspelt_class_is_answered_with_the_nearest_one():
+    with pytest.raises(ClassesError, match=r"does not know 'walks' \(did you mean 'walk'\?\)"):
+        require_known(("walks",), ("walk", "sit"))
+    with pytest.raises(ClassesError, match=r"'sitt', .* does not have \(did you mean 'sit'\?\)"):
+        renamed(("sit", "walk"), {"sitt": "sitting down"})
 
 
 def test_continued_training_needs_all_classes():

@@ -163,7 +163,7 @@ def test_options_classes_and_colours_are_kept_with_the_weights(small, tmp_path):
         ("--mean=a,b,c", "--mean = 'a,b,c': must be 3 values"),
         ("--std=1,1,0", "--std = (1.0, 1.0, 0.0): must be 3 values, each a number in (0, 1000]"),
         ("--classes={}/two.txt", "2 class names are given, but the network has 3 classes"),
-        ("--classes={}/none.txt", "No such file or directory"),
+        ("--classes={}/none.txt", "none.txt: no such file or directory"),
         ("--inflate=mean", "only image ResNets with"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_prediction_is_explained_in_a_new_folder(folder):
         (("--difference=a,b",), "--difference is not for --method=pyramid"),
         (("--threshold=inf",), "threshold = inf: must be a number in [0, 1]"),
         (("--depth=0",), "depth = 0: must be a whole number in [1, 1000000]"),
-        (("--depth=deep",), "flag --depth=deep: "),
+        (("--depth=deep",), "--depth=deep: 'deep' is not a whole number"),
         (("--lists=kernel",), "--lists=kernel"),
         (("--videos=0",), "--videos=0"),
         (("--scales=1",), "--scales is not for --method=pyramid, which takes --classes, --col"),

@@ -54,9 +54,9 @@ def features(place, weights):
 
 def test_a_folder_of_classes_becomes_a_file_and_broken_videos_are_listed(features):
     file, done = features
-    assert f"12 rows of 4 features of 12 videos: {file}" in done.stdout
+    assert f"12 rows of 4 features, of 12 videos: {file}" in done.stdout
     assert "skipped dark/broken.mp4: " in done.stderr
-    assert "1 videos could not be read" in done.stderr
+    assert "1 video could not be read" in done.stderr
     assert "features of 13/13 videos, 12 rows" in done.stderr
     found = read_features(file)
     assert found.features.dtype == np.float16
@@ -103,7 +103,7 @@ def test_a_long_video_without_labels_becomes_rows_of_seconds(place, weights, tmp
     assert set(found.video) == {"long.mp4"}
     assert found.clip.tolist() == list(range(len(found)))
     refused = run_command("experiments.probe", f"--features={tmp_path / 'long.npz'}")
-    assert "split 'train' has no features; the splits are: none" in refusal(refused)
+    assert "split 'train' has no features, because no row has a split" in refusal(refused)
 
 
 def test_what_does_not_fit_is_refused_in_one_line(place, weights, tmp_path):

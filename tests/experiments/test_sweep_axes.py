@@ -90,7 +90,7 @@ def test_values_are_parsed_as_on_the_command_line():
         ({"train.learning_rate": "0.1"}, "train.learning_rate is not .* mean 'optimizer.lr'?"),
         ({"train.lr": "0.1"}, "train.lr is not a setting; did you mean 'optimizer.lr'?"),
         ({"optimzer.lr": "0.1"}, "config.optimzer is not a setting; did you mean 'optimizer'?"),
-        ({"optimizer.lr": "much"}, "config.optimizer.lr=much: could not convert"),
+        ({"optimizer.lr": "much"}, "config.optimizer.lr=much: 'much' is not a number"),
         ({"optimizer.lr": "-1"}, r"optimizer.lr = -1.0: must be a number in \[0, 1000000\]"),
         ({"train.batch_size": "0.5"}, "config.train.batch_size=0.5"),
         ({"seed": "3"}, "seed cannot be varied like other settings; use --seeds"),

@@ -95,7 +95,7 @@ def test_arguments_after_the_colon():
     assert model.name == "r3d_50"
     assert model.options.to_dict() == {"width": 8, "zero_init": True}
     assert common.parse("smoke", smoke=False).smoke is True
-    with pytest.raises(ValueError, match="argument 'wdith' is unknown; allowed: "):
+    with pytest.raises(ValueError, match="argument 'wdith' is unknown: did you mean 'width'"):
         folder.get_config("wdith=8")
     with pytest.raises(ValueError, match="width='wide': must be of type int"):
         folder.get_config("width=wide")

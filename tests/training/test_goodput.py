@@ -52,7 +52,7 @@ def test_shares_refer_to_the_total_time_of_all_starts():
     assert shares["restarts"] == pytest.approx((10 + 4 + 4 + 35 + 16) / total)
     told = goodput.sentence(found)
     assert told.startswith("3:30 in 3 starts: steps 47.6%, waiting for data 4.8%, compiling 10.5%")
-    assert told.endswith("(startup 8.6%, repeated work 24.3%)")
+    assert told.endswith(" startup 8.6%, repeated work 24.3%")
 
 
 def test_a_start_before_the_previous_one_repeats_the_work_of_both():

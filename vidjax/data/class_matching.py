@@ -14,6 +14,7 @@ from vidjax.data.manifest import few
 from vidjax.data.prepared import OF_SOME_SPLITS, VideoSource
 from vidjax.data.record import Record
 from vidjax.data.targets import is_multi_label
+from vidjax.untrusted_names import did_you_mean
 
 _UNCHANGED: Mapping[str, str] = MappingProxyType({})
 
@@ -87,8 +88,8 @@ def renamed(labels: Sequence[str], mapping: Mapping[str, str]) -> tuple[str, ...
     """
     if absent := sorted(mapping.keys() - set(map(normal, labels))):
         raise ClassesError(
-            f"the mapping contains {few(absent)}, which the data set does not have; it has "
-            f"{few(sorted(labels))}"
+            f"the mapping contains {few(absent)}, which the data set does not have"
+            f"{did_you_mean(absent, labels)}; it has {few(sorted(labels))}"
         )
     return tuple(mapping.get(normal(label), label) for label in labels)
 
@@ -110,8 +111,12 @@ def require_known(
     unknown, lacking = sorted(ours - theirs), sorted(theirs - ours)
     if not unknown and not (lacking and all_of_them):
         return
-    parts = [f"the network does not know {few(unknown)}"] * bool(unknown)
-    parts += [f"the data set lacks {few(lacking)}"] * bool(lacking)
+    parts = []
+    if unknown:
+        near = did_you_mean(unknown, theirs)
+        parts.append(f"the network does not know {few(unknown)}{near}")
+    if lacking:
+        parts.append(f"the data set lacks {few(lacking)}")
     raise ClassesError(
         f"the data set's {len(ours)} classes are not the {len(theirs)} that the network was "
         f"trained on: {', and '.join(parts)}. Classes are matched by name; rename those of the "

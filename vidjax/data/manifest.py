@@ -16,7 +16,7 @@ from vidjax.data.manifest_folder import LAYOUT, read_folder
 from vidjax.data.splits import SPLITS
 from vidjax.storage.file_info import file_infos
 from vidjax.storage.paths import as_path
-from vidjax.untrusted_names import few
+from vidjax.untrusted_names import did_you_mean, few
 
 __all__ = [
     "Entry",
@@ -271,8 +271,8 @@ def _check_labels(
     found = {labels.normal(label) for label in spellings}
     if unknown := sorted(found - set(classes)):
         raise ManifestError(
-            f"{path}: no training video has the label {few(unknown)}, but other videos do; add "
-            "training videos with it, or remove the others"
+            f"{path}: no training video has the label {few(unknown)}, but other videos do"
+            f"{did_you_mean(unknown, classes)}; add training videos with it, or remove the others"
         )
     if same := labels.equal_numbers(found):
         raise ManifestError(

@@ -101,11 +101,12 @@ def _sizes(config: MeshConfig, devices: int) -> tuple[int, int]:
 
 def describe(mesh: Mesh) -> str:
     """Describes devices, axes and processes in one line."""
+    kind, processes = mesh.devices.flat[0].device_kind, jax.process_count()
+    if mesh.size == 1:
+        return f"on one device, {kind}"
     axes = ", ".join(f"{name} {size}" for name, size in mesh.shape.items())
-    kind = mesh.devices.flat[0].device_kind
-    count = jax.process_count()
-    processes = "1 process" if count == 1 else f"{count} processes"
-    return f"on {mesh.size} x {kind} ({axes}) in {processes}"
+    parts = "one process" if processes == 1 else f"{processes} processes"
+    return f"on {mesh.size} x {kind} ({axes}) in {parts}"
 
 
 def check_batch(name: str, size: int, mesh: Mesh) -> None:

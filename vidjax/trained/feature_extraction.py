@@ -209,12 +209,15 @@ def _listed(manifest: Manifest) -> str:
 
 
 class _Watch:
-    """Shows how many videos are done, and how long the rest takes."""
+    """Shows how many videos are done, and how long the rest takes.
+
+    The clock starts after the first video, because that also compiles the network.
+    """
 
     def __init__(self, progress: ProgressLine, first: int, total: int) -> None:
         self._progress, self._total = progress, total
         self._video, self._rows = first, 0
-        self._time = TimeLeft(total, first)
+        self._time: TimeLeft | None = None
 
     def row(self, count: int) -> None:
         """Notes how many rows there are."""
@@ -224,9 +227,11 @@ class _Watch:
     def ended(self, videos: int) -> None:
         """Notes how many videos are done."""
         self._video = videos
+        self._time = self._time or TimeLeft(self._total, videos)
+        self._time.update(videos)
         self._show(final=videos == self._total)
 
     def _show(self, *, final: bool = False) -> None:
-        self._time.update(self._video)
-        line = f"features of {self._video}/{self._total} videos, {self._rows} rows{self._time}"
+        line = f"features of {self._video}/{self._total} videos, {self._rows} rows"
+        line += str(self._time or "")
         self._progress.show(line, final=final)

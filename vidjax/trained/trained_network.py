@@ -62,6 +62,15 @@ class Trained:
     crops: int = 1
     multi_label: bool = False
 
+    def __repr__(self) -> str:
+        """Describes the network in a line; the fields have the whole module and all classes."""
+        frames, size = self.preprocessing.frames, self.preprocessing.size
+        clip = f"{frames}x{size}x{size}"
+        return (
+            f"<{type(self).__name__} {self.source}: {self.name}, {self.num_classes} classes, clips "
+            f"of {clip}>"
+        )
+
     @functools.cached_property
     def _weights(self) -> Weights:
         return self.read()

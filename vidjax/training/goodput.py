@@ -122,11 +122,12 @@ def total_seconds(found: Sequence[Start]) -> float:
 def sentence(found: Sequence[Start]) -> str:
     """Describes the shares in words."""
     total = max(total_seconds(found), 1e-9)
-    texts = [f"{_WORDS.get(name, name)} {share:.1%}" for name, share in shares(found).items()]
+    parts = {name: share for name, share in shares(found).items() if name != "restarts"}
+    texts = [f"{_WORDS.get(name, name)} {share:.1%}" for name, share in parts.items()]
     again = sum(start.repeated for start in found) / total
     begun = sum(start.seconds["starting"] for start in found) / total
     count = "1 start" if len(found) == 1 else f"{len(found)} starts"
     return (
-        f"{duration(total)} in {count}: {', '.join(texts)} (startup {begun:.1%}, repeated work "
-        f"{again:.1%})"
+        f"{duration(total)} in {count}: {', '.join(texts)}, startup {begun:.1%}, repeated work "
+        f"{again:.1%}"
     )

@@ -71,10 +71,15 @@ class InputThroughput:
 
 def sentence(given: float, needed: float) -> str:
     """Compares the clips per second of the input with those of the step, in words."""
-    text = f"input delivers {given:.4g} clips/s, the step needs {needed:.4g}"
+    text = f"input delivers {_rate(given)} clips/s, the step needs {_rate(needed)}"
     if given < needed:
         return (
             f"{text}: the input is the bottleneck; more data.threads, a smaller data.short_side or "
             "augment.device=true may help"
         )
     return f"{text}: the input is {given / needed:.2g} times as fast"
+
+
+def _rate(rate: float) -> str:
+    """Writes a rate with three digits, and never with an exponent."""
+    return f"{rate:.0f}" if rate >= 100 else f"{rate:.3g}"

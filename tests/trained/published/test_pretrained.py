@@ -75,6 +75,9 @@ def test_a_name_is_enough_to_get_logits_of_a_video(weights, row, tmp_path):
     assert (pretrained.tag, pretrained.dataset) == (row.tag, "kinetics700")
     assert pretrained.source == "r3d_18:kinetics700-hara of kenshohara/3D-ResNets-PyTorch"
     assert pretrained.labels == tuple(f"class {k}" for k in range(CLASSES))
+    assert repr(pretrained) == (
+        f"<Pretrained {pretrained.source}: r3d_18, {CLASSES} classes, clips of 4x32x32>"
+    )
 
 
 def test_input_normalization_is_the_files_own(weights, row):

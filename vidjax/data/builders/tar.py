@@ -72,7 +72,7 @@ class Tar(PreparedVideos):
         lost = sum(count.listed - count.prepared for count in read_report(folder))
         if lost:
             total = len(manifest.entries) + len(manifest.excluded)
-            request.note(f"{lost} of {total} videos are excluded; {folder / EXCLUDED} lists them")
+            request.note(f"{lost} of {total} videos are excluded; {folder / EXCLUDED} says why")
         return folder
 
     @classmethod
@@ -228,9 +228,10 @@ def _checked(root: Path, rows: list[Entry], excluded: list[Exclusion]) -> Manife
     trained = {entry.label for entry in rows if entry.split == "train"}
     classes = trained or {entry.label for entry in rows}
     if unknown := sorted({entry.label for entry in rows} - classes):
+        near = untrusted_names.did_you_mean(unknown, classes)
         raise ManifestError(
-            f"{root}: no training video has the label {few(unknown)}, but other videos do; add "
-            "training videos with it, or remove the others"
+            f"{root}: no training video has the label {few(unknown)}, but other videos do"
+            f"{near}; add training videos with it, or remove the others"
         )
     if same := labels.equal_numbers(classes):
         raise ManifestError(

@@ -43,5 +43,5 @@ def prepare(request: Request) -> Path:
     lost = sum(count.listed - count.prepared for count in read_report(folder))
     if lost:
         total = len(manifest.entries) + len(manifest.excluded)
-        request.note(f"{lost} of {total} videos are excluded; {folder / EXCLUDED} lists them")
+        request.note(f"{lost} of {total} videos are excluded; {folder / EXCLUDED} says why")
     return folder

@@ -55,8 +55,13 @@ class Features:
         """
         found = self.where(self.split == name)
         if not len(found):
-            there = ", ".join(sorted(set(self.split.tolist()) - {""})) or "none"
-            raise FeaturesError(f"split {name!r} has no features; the splits are: {there}")
+            there = ", ".join(sorted(set(self.split.tolist()) - {""}))
+            raise FeaturesError(
+                f"split {name!r} has no features; the splits are: {there}"
+                if there
+                else f"split {name!r} has no features, because no row has a split; extract "
+                "features of a data set, or of a CSV with the columns path, label and split"
+            )
         return found
 
     def where(self, chosen: np.ndarray) -> Features:

@@ -21,7 +21,7 @@ from vidjax.trained.trained_network import Trained, Weights
 from vidjax.trained.weights_name import WeightsError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pretrained(Trained):
     """A network with published weights.
 
