@@ -4,6 +4,7 @@ Commands get smaller clips, networks and durations than people would give them. 
 here is left out, each kind for a reason; `test_flags.py` parses the flags of those too.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -121,6 +122,11 @@ def small(typed):
     return replace(typed, arguments=(*arguments, *more))
 
 
+def found_by_shell(given, folder):
+    """What a shell makes of an argument: the paths that match a pattern, or itself."""
+    return ("*" in given and sorted(glob.glob(given, root_dir=folder))) or [given]
+
+
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("file", "heading"), PAGES)
 def test_what_people_are_told_to_type_runs(place, tmp_path, monkeypatch, file, heading):
@@ -146,7 +152,8 @@ def test_what_people_are_told_to_type_runs(place, tmp_path, monkeypatch, file, h
             made = r"--workdir=\S+"
         stage.put_runs(here, re.sub(made, "", text))
         quick = small(each)
-        done = run_command(quick.module, *quick.arguments, cwd=here)
+        arguments = [path for given in quick.arguments for path in found_by_shell(given, here)]
+        done = run_command(quick.module, *arguments, cwd=here)
         assert done.returncode == 0, f"{quick}\n{done.stderr}"
     if len(blocks) > 1:
         program = "\n".join(blocks)
