@@ -1,49 +1,49 @@
-# make demo         generate videos, train, evaluate and predict, from nothing
+# make demo         install, generate videos, train, evaluate and predict
 # make test         formatting, lint, types, architecture and the fast tests
-# make faults       faults made on purpose, with the long repetitions
-# make test-newest  a short part of the tests on the newest Python found here, without constraints
-# make docs         build the site of the documentation into site/, with warnings as errors
+# make faults       fault-injection tests, with the long repetitions
+# make test-newest  a selection of tests on the newest installed Python, without constraints
+# make docs         build the documentation site into site/, with warnings as errors
 # make dist         build the wheel and the source archive into dist/
 # make clean        remove the virtual environments (runs/ and data/ stay)
 #
-# Another Python, and the newest versions that it can have, beside what is there:
+# To use another Python with the newest versions of all packages, in a separate environment:
 # make test PYTHON=python3.13 CONSTRAINTS= VENV=.venv-all-newest
 
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 EXTRAS ?= dev
 VENV ?= .venv
-# Tests wait a third of their time, for commands and their stores: one worker more than two cores.
+# Tests wait for subprocesses a third of the time, so use one worker more than two cores.
 WORKERS ?= 3
-# Tests start hundreds of processes: each would translate all of vidjax anew.
+# Tests start hundreds of processes; without .pyc files each would compile all of vidjax again.
 unexport PYTHONDONTWRITEBYTECODE
 DIST ?= dist
 BIN := $(VENV)/bin
-# Written last by the installation, so that an interrupted one is taken up again.
+# The installation writes it last, so that an interrupted one is repeated.
 INSTALLED := $(VENV)/.installed
 
-# What a newer JAX is likeliest to break: how programs are written down, every network's shapes and
-# counts, training steps, a run that is killed and resumed, both exports, a pyramid.
+# What a newer JAX is most likely to break: traced programs, the shapes and costs of networks,
+# training steps, resuming a killed run, both exports, and a Class Feature Pyramid.
 SHORT := \
 	tests/test_jaxpr.py tests/test_program.py \
-	'tests/test_models.py::test_clips_of_the_card_become_logits[r3d_18]' \
-	'tests/test_models.py::test_clips_of_the_card_become_logits[slowfast_50]' \
-	'tests/test_models.py::test_clips_of_the_card_become_logits[x3d_s]' \
-	'tests/test_models.py::test_clips_of_the_card_become_logits[mtnet_s]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[r3d_18]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[slowfast_50]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[x3d_m]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[i3d]' \
-	'tests/test_models.py::test_the_card_states_what_the_network_costs[tam_50]' \
-	'tests/test_models.py::test_every_parameter_learns[r3d_18]' \
-	'tests/test_models.py::test_every_parameter_learns[slowfast_50]' \
-	'tests/test_models.py::test_every_parameter_learns[x3d_s]' \
-	'tests/test_models.py::test_every_parameter_learns[mtnet_s]' \
-	'tests/test_models.py::test_every_parameter_learns[i3d]' \
-	tests/models/test_srtg.py::test_networks_train_the_cells_of_open_gates_alone \
+	'tests/test_models.py::test_clips_of_the_card_give_logits[r3d_18]' \
+	'tests/test_models.py::test_clips_of_the_card_give_logits[slowfast_50]' \
+	'tests/test_models.py::test_clips_of_the_card_give_logits[x3d_s]' \
+	'tests/test_models.py::test_clips_of_the_card_give_logits[mtnet_s]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[r3d_18]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[slowfast_50]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[x3d_m]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[i3d]' \
+	'tests/test_models.py::test_the_card_states_the_networks_cost[tam_50]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[r3d_18]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[slowfast_50]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[x3d_s]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[mtnet_s]' \
+	'tests/test_models.py::test_every_parameter_has_a_gradient[i3d]' \
+	tests/models/test_srtg.py::test_only_cells_of_open_gates_are_trained \
 	'tests/training/test_resume.py::test_a_killed_run_ends_in_the_same_arrays_and_lines[8]' \
-	tests/experiments/test_export.py::test_a_program_without_vidjax_gets_the_networks_logits \
-	tests/explain/test_class_feature_pyramids.py::test_the_tree_says_the_same_as_the_lists
+	tests/experiments/test_export.py::test_a_program_without_vidjax_computes_the_networks_logits \
+	tests/explain/test_class_feature_pyramids.py::test_the_tree_equals_the_lists
 
 .PHONY: demo test test-all test-short test-newest faults check docs dist install clean
 
@@ -62,7 +62,7 @@ test-short: $(INSTALLED)
 test-newest:
 	@python=$$(.ci/newest-python); if [ -n "$$python" ]; then \
 	  $(MAKE) test-short PYTHON="$$python" CONSTRAINTS= EXTRAS=test VENV=.venv-newest; \
-	else echo "No Python 3.12 or 3.13 answers here: the newest versions are not tested."; fi
+	else echo "No Python 3.12 or 3.13 found: the newest versions are not tested."; fi
 
 faults: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope tests/faults tests/storage -m ""

@@ -1,12 +1,12 @@
-"""Writes the pages of the reference from what they describe: functions, settings, commands.
+"""Generates the reference pages of functions, settings and commands.
 
-Two more come from files of the repository: the examples of CONTRIBUTING.md, and CHANGELOG.md.
+Two more pages are copied from the repository: the examples of CONTRIBUTING.md, and CHANGELOG.md.
 
 Example:
   python .ci/reference.py docs/reference
 
-Functions are left to mkdocstrings, which reads their docstrings while the site is built. Flags are
-those that a command itself lists (`--helpxml`), each in a process of its own.
+mkdocstrings inserts the docstrings of functions while the site is built. Flags are read from each
+command's `--helpxml`, in a separate process per command.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from vidjax import configs  # noqa: E402
 from vidjax.__main__ import commands  # noqa: E402
 from vidjax.run.setting_list import settings  # noqa: E402
 
-# What the first argument of a command chooses from, where flags depend on it.
-PARTED = ("benchmark",)
-# Public names, page section by page section: a package's own list.
+# Commands with flags that depend on their first argument.
+WITH_PARTS = ("benchmark",)
+# Sections of the Python page: packages that list their public names in `__all__`.
 PACKAGES = (
     ("vidjax", "Networks, weights, runs and data."),
     ("vidjax.explain", "Maps, tubes and pyramids."),
@@ -44,32 +44,32 @@ PACKAGES = (
 )
 MORE = (
     ("vidjax.trained.trained_network.Trained", "What `open_run` and `load_pretrained` return."),
-    ("vidjax.plugins.register", "A module of yours beside those of vidjax."),
+    ("vidjax.plugins.register", "Adds your own module beside those of vidjax."),
 )
 
-# At the beginning of a flag's meaning: the values of an enum, and what a value is called.
-CALLED = re.compile(r"(?:<.*?>: )?(?:([A-Z][A-Z_:=,.\[\]]*): )?")
-# What values are called that their meaning does not name.
+# Start of a flag's description: the values of an enum, and the name of its value.
+VALUE_NAME = re.compile(r"(?:<.*?>: )?(?:([A-Z][A-Z_:=,.\[\]]*): )?")
+# Names of values that the description does not name.
 VALUES = {"int": "N", "float": "NUMBER"}
 
 
 def python_page() -> Iterator[str]:
-    """Every public name, by package; mkdocstrings puts the docstrings in."""
+    """Yields the page of all public names by package."""
     yield "# Python\n"
-    yield "Every public name, from its docstring. Shapes are `[B, T, H, W, C]`, channels last.\n"
+    yield "Here you can look up every public name. Shapes are `[B, T, H, W, C]`, channels last.\n"
     for package, about in PACKAGES:
         yield f"## {package}\n\n{about}\n"
         module = importlib.import_module(package)
         for name in sorted(module.__all__, key=str.lower):
-            yield described(f"{package}.{name}", getattr(module, name))
+            yield directive(f"{package}.{name}", getattr(module, name))
     yield "## More\n"
     for path, about in MORE:
         home, _, name = path.rpartition(".")
-        yield f"{about}\n\n{described(path, getattr(importlib.import_module(home), name))}"
+        yield f"{about}\n\n{directive(path, getattr(importlib.import_module(home), name))}"
 
 
-def described(public: str, thing: Any) -> str:
-    """What mkdocstrings replaces by the docstring of a thing, under the name that people use."""
+def directive(public: str, thing: Any) -> str:
+    """Returns the directive that mkdocstrings replaces by an object's docstring."""
     home = getattr(thing, "__module__", None) or ""
     ours = home.startswith("vidjax") and hasattr(thing, "__qualname__")
     path = f"{home}.{thing.__qualname__}" if ours else public
@@ -77,11 +77,12 @@ def described(public: str, thing: Any) -> str:
 
 
 def settings_page() -> Iterator[str]:
-    """Every setting of a configuration with default, range and meaning, and all configurations."""
+    """Yields the page of all settings, with defaults and ranges, and of all configurations."""
     yield "# Settings\n"
     yield (
-        "`--config.NAME=VALUE` changes a setting of `train`, `evaluate` and other commands. The "
-        "defaults are those of `vidjax/run/defaults.py`; a configuration changes some of them.\n"
+        "Here you can look up every setting. Change one with `--config.NAME=VALUE`, in `vidjax "
+        "train`, `vidjax evaluate` and other commands. The defaults are those of "
+        "`vidjax/run/defaults.py`; a configuration changes some of them.\n"
     )
     group = None
     for setting in settings():
@@ -89,21 +90,21 @@ def settings_page() -> Iterator[str]:
         if head != group:
             group = head
             yield f"\n## {head or 'The run'}\n"
-            yield "| setting | default | may be | meaning |\n|---|---|---|---|"
+            yield "| setting | default | allowed values | meaning |\n|---|---|---|---|"
         cells = (f"`{setting.path}`", f"`{written(setting.default)}`", setting.allowed)
         yield row(*cells, sentence(setting.meaning))
-    yield "\n## Configurations\n\n| `--config=` | what |\n|---|---|"
+    yield "\n## Configurations\n\n| name | what it trains |\n|---|---|"
     for name in configs.names():
         tree = ast.parse(configs.find(name).read_text("utf-8"))
         yield row(f"`{name}`", (ast.get_docstring(tree) or "").partition("\n")[0])
 
 
 def commands_page() -> Iterator[str]:
-    """Every command: its own help and its flags."""
+    """Yields the page of all commands with their help and flags."""
     yield "# Commands\n"
     yield (
-        "Here is the help of every command, as `vidjax COMMAND --help` prints it. The settings "
-        "have [a page of their own](settings.md).\n"
+        "Here you can look up every command and its flags, as `vidjax COMMAND --help` prints "
+        "them. The settings have [a page of their own](settings.md).\n"
     )
     for name in commands():
         for part in parts(name):
@@ -111,11 +112,11 @@ def commands_page() -> Iterator[str]:
 
 
 def parts(name: str) -> tuple[str, ...]:
-    """What a command's first argument may be; empty where flags are the same for all.
+    """Returns the values of a command's first argument that have their own flags.
 
-    Read, not imported: to import a command defines its flags, for all that are forked later.
+    The source is parsed, because importing a command would define its flags in all later forks.
     """
-    if name not in PARTED:
+    if name not in WITH_PARTS:
         return ("",)
     tree = ast.parse((ROOT / "experiments" / name / "__main__.py").read_text("utf-8"))
     (found,) = (
@@ -127,8 +128,8 @@ def parts(name: str) -> tuple[str, ...]:
 
 
 def command(title: str, module: str, part: str) -> Iterator[str]:
-    """A section: help as the command prints it, and a table of its flags."""
-    told = helped([module, *filter(None, [part]), "--helpxml"])
+    """Yields a command's section: its help and a table of its flags."""
+    told = help_xml([module, *filter(None, [part]), "--helpxml"])
     yield f"\n## {title}\n"
     yield from about(told.findtext("usage") or "")
     found = [flag for flag in told.iter("flag") if flag.findtext("key") == "yes"]
@@ -139,7 +140,7 @@ def command(title: str, module: str, part: str) -> Iterator[str]:
 
 
 def about(usage: str) -> Iterator[str]:
-    """What a command says about itself: prose as prose, examples and lists as they are typed."""
+    """Formats a command's help: prose as text, examples and lists as code blocks."""
     for paragraph in usage.strip().split("\n\n"):
         first, _, rest = paragraph.partition("\n")
         if first in ("Example:", "Examples:"):
@@ -151,16 +152,16 @@ def about(usage: str) -> Iterator[str]:
 
 
 def flag_row(flag: ET.Element) -> str:
-    """A flag with what its value is called, its default, and a sentence about it."""
+    """Returns a table row with a flag, its value's name, its default and its description."""
     meaning = " ".join((flag.findtext("meaning") or "").split())
-    found = CALLED.match(meaning)
+    found = VALUE_NAME.match(meaning)
     choices = "|".join(each.text or "" for each in flag.iter("enum_value"))
     value = (found and found[1]) or choices or VALUES.get(flag.findtext("type") or "", "TEXT")
     text, repeated, _ = meaning[found.end() if found else 0 :].partition("; repeat this option")
     name, default = flag.findtext("name"), flag.findtext("default") or ""
     if default.startswith("["):
         default = " ".join(ast.literal_eval(default))
-    if "\n" in default:  # a whole configuration, which has a page of its own
+    if "\n" in default:  # a whole configuration, which has its own page
         default = ""
     shown = f"`--[no]{name}`" if flag.findtext("type") == "bool" else f"`--{name}={value}`"
     return row(
@@ -170,11 +171,11 @@ def flag_row(flag: ET.Element) -> str:
     )
 
 
-def helped(argv: list[str]) -> ET.Element:
-    """What a command says to `--helpxml`.
+def help_xml(argv: list[str]) -> ET.Element:
+    """Runs a command with `--helpxml` and parses its output.
 
     Raises:
-      SystemExit: it says something else.
+      SystemExit: the command printed something else.
     """
     with tempfile.TemporaryFile() as out:
         child = os.fork()
@@ -201,19 +202,19 @@ def _run(out: int, argv: list[str]) -> int:
     return 0
 
 
-def adding_page() -> Iterator[str]:
-    """The part of CONTRIBUTING.md that shows what extends vidjax."""
-    _, heading, examples = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("# What extends")
-    yield f"{heading}{examples}"
+def contributing_page() -> Iterator[str]:
+    """Yields the part of CONTRIBUTING.md about extending vidjax."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    yield text[text.index("# How to extend") :]
 
 
 def changelog_page() -> Iterator[str]:
-    """CHANGELOG.md, with its links to docs as the site needs them."""
+    """Yields CHANGELOG.md with links to docs relative to the site."""
     yield (ROOT / "CHANGELOG.md").read_text("utf-8").replace("](docs/", "](../")
 
 
 def row(*cells: str) -> str:
-    """A line of a table in Markdown; bars are escaped, except in code, where that would show."""
+    """Returns a row of a Markdown table; bars are escaped except in code, where it would show."""
     lines = (" ".join(cell.split()) for cell in cells)
     return f"| {' | '.join(re.sub(r'(`[^`]*`)|[|]', _escaped, line) for line in lines)} |"
 
@@ -223,7 +224,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Text that begins with a capital and ends with a full stop."""
+    """Returns a text with a capital at its start and a full stop at its end."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
@@ -231,14 +232,14 @@ def main(folder: str) -> None:
     """Writes the pages into a folder."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    # Imported once, before the commands are forked from here.
+    # Import these once, before commands are forked.
     for heavy in ("vidjax.training.loop", "vidjax.trained.clip_explanation", "matplotlib.figure"):
         importlib.import_module(heavy)
     for name, page in (
         ("commands", commands_page()),
         ("settings", settings_page()),
         ("python", python_page()),
-        ("adding", adding_page()),
+        ("adding", contributing_page()),
         ("changelog", changelog_page()),
     ):
         (place / f"{name}.md").write_text("\n".join(page) + "\n", encoding="utf-8")

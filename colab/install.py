@@ -1,7 +1,7 @@
 # @title Install vidjax
-# vidjax is installed if it is missing, and then those of its dependencies that are missing.
-# Packages that are here stay as they are: JAX, NumPy and TensorFlow are those of this machine.
-# The one exception is a tensorflow-metadata that this machine's protobuf cannot load.
+# Installs vidjax and its dependencies if they are missing.
+# Installed packages are not changed: JAX, NumPy and TensorFlow stay those of this machine.
+# The only exception is a tensorflow-metadata that the installed protobuf cannot load.
 REPOSITORY = "OWNER/vidjax"  # on GitHub
 
 import contextlib
@@ -14,7 +14,7 @@ from importlib import metadata
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-# Modules that come in packages of several names, of which one is enough.
+# Modules that several packages provide; one of them is enough.
 MODULES = {"tensorflow-cpu": "tensorflow", "opencv-python-headless": "cv2"}
 
 
@@ -40,7 +40,7 @@ def is_missing(package):
 
 
 def error_of_import():
-    # TFDS logs an error of its own import and goes on; that of its core it does not catch.
+    # TFDS only logs errors while importing itself, but not those of its core module.
     used = [sys.executable, "-c", "import tensorflow_datasets.core, vidjax.training.loop"]
     tried = subprocess.run(used, capture_output=True, text=True)
     # Warnings may follow the last line of a traceback.

@@ -21,23 +21,23 @@ INSTALL = (HERE / "install.py").read_text("utf-8")
 REPOSITORY = re.findall(r'^REPOSITORY = "(.*)"', INSTALL, re.MULTILINE)[0]
 COLAB = "https://colab.research.google.com"
 SITE = f"{COLAB}/github/{REPOSITORY}/blob/main/colab"
-# The address of a notebook, whatever the repository was called before.
+# The URL of a notebook, with any name of the repository.
 ADDRESS = re.compile(rf"{re.escape(COLAB)}/github/[\w.-]+/[\w.-]+/blob/main/colab(?=/)")
 PAGES = ("README.md", "docs/notebooks.md")
 
 
 def sources() -> list[Path]:
-    """The sources, one for each notebook."""
+    """Returns the source files, one per notebook."""
     return sorted((HERE / "sources").glob("*.py"))
 
 
 def badge(name: str) -> str:
-    """An "Open in Colab" badge in Markdown."""
+    """Returns an "Open in Colab" badge in Markdown."""
     return f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({SITE}/{name}.ipynb)"
 
 
 def render(source: Path) -> str:
-    """The notebook of a source, as the text of its file."""
+    """Returns a source's notebook as JSON text."""
     kinds, texts = zip(*split(source.read_text("utf-8")), strict=True)
     title, _, introduction = texts[0].partition("\n")
     first = f"{title}\n\n{badge(source.stem)}\n{introduction}"

@@ -34,8 +34,8 @@ from vidjax.data.verdicts import (
     Verdict,
     check_video,
     digest,
-    place_of,
     read_verdicts,
+    video_path,
 )
 from vidjax.data.video_files import VIDEO_SUFFIXES, videos_below
 from vidjax.progress import ProgressLine
@@ -75,7 +75,7 @@ def main(given: str) -> int:
     output = as_path(_OUTPUT.value)
     known = {verdict.path: verdict for verdict in _earlier(output)}
     left = [
-        name for name in names if not _is_known(place_of(root, name), known.get(printable(name)))
+        name for name in names if not _is_known(video_path(root, name), known.get(printable(name)))
     ]
     again = set(map(printable, left))
     _write(output, [verdict for path, verdict in known.items() if path not in again])
@@ -145,7 +145,7 @@ def _lost(root: Path, name: str, lost: Lost) -> Verdict:
     facts: dict[str, Any] = {}
     # The file may be gone by now.
     with contextlib.suppress(OSError):
-        file = place_of(root, name)
+        file = video_path(root, name)
         facts = {"bytes": file.stat().st_size, "sha256": digest(file)}
     return Verdict(printable(name), lost.reason, lost.detail, **facts)
 
@@ -163,4 +163,4 @@ def _summarize(verdicts: list[Verdict], output: Path) -> int:
 
 
 if __name__ == "__main__":
-    command_line.run(main, __doc__, ("DIR or MANIFEST.csv",))
+    command_line.run(main, __doc__, ("FOLDER_OR_CSV",))

@@ -191,7 +191,7 @@ def located(arguments: Sequence[str]) -> list[str]:
         if flag in ("--config", "-config"):
             value = value if equals else next(rest, "")
             try:
-                name, _ = configs.parted(value)
+                name, _ = configs.split_argument(value)
                 argument = f"--config={configs.find(name)}{value[len(name) :]}"
             except ValueError as error:
                 raise ValueError(f"--config={error}") from None

@@ -34,7 +34,7 @@ def main(name: str = "") -> None:
             about = (ast.get_docstring(tree) or "").partition("\n")[0]
             say(f"{each:<{width}}  {about}")
     elif _SOURCE.value:
-        say(*configs.find(configs.parted(name)[0]).read_text("utf-8").splitlines())
+        say(*configs.find(configs.split_argument(name)[0]).read_text("utf-8").splitlines())
     else:
         for setting in settings(configured(name)):
             say(f"--config.{setting.path}={written(setting.default)}")

@@ -11,7 +11,7 @@ from absl import flags
 from vidjax.run import machine_errors, process_messages
 from vidjax.run.machine_errors import of_machine
 from vidjax.run.process_messages import AbsentError
-from vidjax.run.processes import DAYS, EXIT_CODE, Job, all_end, meet
+from vidjax.run.processes import DAYS, EXIT_CODE, Job, all_end, barrier
 
 from . import help_text, signal_handling
 from .job_shutdown import JobShutdown
@@ -88,7 +88,7 @@ def _together(main: Callable[[], int | None], terminated: int) -> int | None:
         try:
             code = main()
             # At exit JAX waits only one heartbeat timeout; a last report may take longer.
-            meet("end", DAYS)
+            barrier("end", DAYS)
         except signal_handling.Terminated:
             shutdown.end_all(terminated, signal_handling.told(terminated))
         except Exception as error:

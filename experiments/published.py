@@ -18,22 +18,26 @@ from . import command_line
 
 HEAD = """# Published weights by name
 
-`vidjax.load_pretrained(NETWORK, TAG)` and `--weights=NETWORK:TAG` open them. The scores are those
-of the publishers in percent, each by its own protocol; we measured none of them. A clip is given
-as frames x size and the stride between frames. "Segments" means that the video is divided into
-equal parts, with one frame from each. Files behind a page must be fetched by hand; the error
-message says from where, and where to put them. The licences are those of the repositories;
-`Pretrained.licence` has more. The rows of a network are in order of preference: a shortened tag
-means the first row that is on the machine, or else the first one that can be downloaded.
+Here you can choose weights. Open them with `vidjax.load_pretrained(NETWORK, TAG)` or
+`--weights=NETWORK:TAG`. The rows of a network are in order of preference: a shortened tag means the
+first row that is on your machine or, if there is none, the first one that can be downloaded.
+
+- **top-1** and **top-5** are the scores that the publishers state, in percent, each by its own
+  protocol. We measured none of them.
+- **clip** is given as frames x pixels, and the stride between frames. *segments* means that the
+  video is divided into equal parts, with one frame from each.
+- **source** says where the file comes from. You must fetch files of a *page* yourself; the error
+  says from where, and where to put them.
+- **licence** is that of the repository; `Pretrained.licence` says more.
 
 Written by `vidjax published > docs/pretrained-list.md`.
 
-| name | trained on | top-1 | top-5 | clip | place | licence |
+| name | trained on | top-1 % | top-5 % | clip | source | licence |
 | --- | --- | ---: | ---: | --- | --- | --- |"""
 NOT_USABLE = """
 ## Not usable
 
-These weights are published, but `load_pretrained` refuses them.
+These weights are published, but `load_pretrained` cannot open them.
 """
 
 
@@ -72,7 +76,7 @@ def _notes(rows: Iterable[Checkpoint]) -> list[str]:
 
 def trained_on(known: Checkpoint) -> str:
     """Returns the data sets of a checkpoint, in words."""
-    return known.dataset + (f", before on {known.pretrained}" if known.pretrained else "")
+    return known.dataset + (f", pretrained on {known.pretrained}" if known.pretrained else "")
 
 
 def percent(score: float | None) -> str:

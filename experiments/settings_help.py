@@ -47,7 +47,7 @@ def configured(text: str) -> dict[str, Any]:
     Raises:
       ValueError: the configuration is unknown, or refuses its arguments.
     """
-    name, argument = configs.parted(text)
+    name, argument = configs.split_argument(text)
     return to_mapping(from_mapping(configs.load(name)(argument or None)))
 
 

@@ -19,6 +19,7 @@ from .evaluation_files import PREDICTIONS, by_protocol
 from .reproduce.analytical import Counter
 from .reproduce.paper_row import Network
 from .reproduce.table import Table
+from .tradeoff_numbers import write_numbers
 
 # Area of a point in points squared: that of no parameters, and what a million parameters add.
 _LEAST, _MILLION = 120, 4.0
@@ -131,10 +132,10 @@ def draw(points: Sequence[Point]) -> Any:
     from matplotlib.lines import Line2D
 
     datasets = dict.fromkeys(point.dataset for point in points)
-    figure = Figure(figsize=(13, 0.6 + 4.4 * len(datasets)), layout="constrained")
+    figure = Figure(figsize=(9.5, 0.6 + 3.6 * len(datasets)), layout="constrained")
     grid = figure.subplots(len(datasets), 2, squeeze=False, sharey="row")
-    for (left, right), dataset in zip(grid, datasets, strict=True):
-        shown = [point for point in points if point.dataset == dataset]
+    rows = [[point for point in points if point.dataset == dataset] for dataset in datasets]
+    for (left, right), dataset, shown in zip(grid, datasets, rows, strict=True):
         _panel(left, shown, "macs")
         _panel(right, shown, "params")
         left.set_ylabel("top-1, %")
@@ -148,6 +149,13 @@ def draw(points: Sequence[Point]) -> Any:
         )
     printed = "; hollow: scores that a paper prints" if any(p.printed for p in points) else ""
     figure.suptitle(f"areas grow with the number of parameters{printed}")
+    # Numbers are placed by distances on the page, so everything else must have its place.
+    figure.draw_without_rendering()
+    for panels, shown in zip(grid, rows, strict=True):
+        for axes, cost in zip(panels, ("macs", "params"), strict=True):
+            places = [(getattr(point, cost), point.top1) for point in shown]
+            colours = ["black" if point.printed else "white" for point in shown]
+            write_numbers(axes, places, colours, "black")
     return figure
 
 
@@ -156,14 +164,12 @@ def _panel(axes: Any, points: Sequence[Point], cost: str) -> None:
 
     places = {point.label: (getattr(point, cost), point.top1) for point in points}
     afters = {point.after for point in points if point.after}
-    for number, point in enumerate(points, 1):
+    for point in points:
         x, y = getattr(point, cost), point.top1
         color = "0.45" if point.label in afters else "C0"
         face = "none" if point.printed else color
         size = _LEAST + _MILLION * point.params
         axes.scatter(x, y, s=size, facecolors=face, edgecolors=color, alpha=0.8, zorder=2)
-        shade = "black" if point.printed else "white"
-        axes.annotate(str(number), (x, y), ha="center", va="center", size=8, color=shade)
         if point.after in places:
             arrow = {"arrowstyle": "->", "color": "C0", "alpha": 0.6}
             axes.annotate("", (x, y), xytext=places[point.after], arrowprops=arrow)

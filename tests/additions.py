@@ -1,8 +1,8 @@
-"""Short checks of what the diffs of CONTRIBUTING.md add, in a tree that they were applied to.
+"""Checks what the diffs of CONTRIBUTING.md add, in a tree to which they were applied.
 
     python tests/additions.py FOLDER
 
-runs them all and prints a JSON object: what went wrong under each heading, empty if nothing did.
+runs all checks and prints a JSON object: the error under each heading, empty if there was none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SMALL = {"num_classes": 3, "width": 4, "depths": (0, 1, 0, 0)}
 
 
 def method(folder: Path) -> None:
-    """It drops whole channels in training, and gradients flow through what it keeps."""
+    """Checks that whole channels are dropped in training, and that the others get gradients."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -60,7 +60,7 @@ def method(folder: Path) -> None:
 
 
 def network(folder: Path) -> None:
-    """It is listed, gives logits, has the size that its card says, and takes methods."""
+    """Checks that the network is listed, returns logits, fits its card and accepts methods."""
     import jax
     import jax.numpy as jnp
 
@@ -85,7 +85,7 @@ def network(folder: Path) -> None:
 
 
 def data_set(folder: Path) -> None:
-    """It prepares videos of two splits, and says what a wrong name should be like."""
+    """Checks that two splits are prepared, and that a wrong file name is answered by the format."""
     from videos import numbered_frames, write_video
 
     from vidjax.data import catalog
@@ -106,7 +106,7 @@ def data_set(folder: Path) -> None:
 
 
 def augmentation(folder: Path) -> None:
-    """Clips become grey as often as it says, all frames alike, and the settings are checked."""
+    """Checks how often clips become grey, that all frames do, and that settings are checked."""
     import numpy as np
 
     from vidjax.data.pipeline import Augmentation
@@ -130,7 +130,7 @@ def augmentation(folder: Path) -> None:
 
 
 def writer(folder: Path) -> None:
-    """It writes evaluations alone, each time that the run is started."""
+    """Checks that only evaluations are written, at every start of the run."""
     import dataclasses
 
     from vidjax.run.config import from_mapping
@@ -153,7 +153,7 @@ def writer(folder: Path) -> None:
 
 
 def explaining_map(folder: Path) -> None:
-    """It is found by name, and of a linear network it has what each pixel adds."""
+    """Checks that the map is found by name, and is exact for a linear network."""
     import jax.numpy as jnp
     import numpy as np
 
@@ -188,7 +188,7 @@ def _refused(call: Callable[[], object], text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-# Heading in CONTRIBUTING.md -> check of what its diff adds.
+# From a heading in CONTRIBUTING.md to the check of its diff.
 CHECKS = {
     "Add a method": method,
     "Add a network": network,
@@ -200,7 +200,7 @@ CHECKS = {
 
 
 def main() -> None:
-    """Runs the checks, each in a folder of its own."""
+    """Runs each check in its own folder."""
     found = {}
     for number, (heading, check) in enumerate(CHECKS.items()):
         folder = Path(sys.argv[1]) / str(number)

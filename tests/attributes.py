@@ -1,4 +1,4 @@
-"""Real videos with two attributes that have nothing to do with one another, listed in a CSV."""
+"""Writes real videos with two independent attributes, and a CSV that lists them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLASSES = ("bright", "moving")
 def attributed_frames(
     rng: np.random.Generator, bright: bool, moving: bool, count: int = 8, side: int = 32
 ) -> np.ndarray:
-    """Frames uint8 `[T, S, S, 3]`: a bar on a noisy ground, light or dark, that moves or not."""
+    """Returns frames uint8 `[T, S, S, 3]`: a light or dark bar on noise that moves or is still."""
     ground = rng.uniform(130, 170) if bright else rng.uniform(40, 80)
     frames = rng.normal(ground, 8, (count, side, side, 3))
     start = rng.integers(side)
@@ -26,7 +26,7 @@ def attributed_frames(
 
 
 def write_attributed(root: Path, train: int, test: int, seed: int = 0) -> Path:
-    """Writes so many videos of each of the four combinations; returns the CSV."""
+    """Writes a number of videos for each of the four combinations; returns the CSV."""
     rng = np.random.default_rng(seed)
     rows = ["path,labels,split"]
     for split, count in (("train", train), ("test", test)):

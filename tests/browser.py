@@ -1,7 +1,7 @@
-"""Headless Chromium, driven by its DevTools protocol over two pipes.
+"""Drives headless Chromium by its DevTools protocol over two pipes.
 
-A page is loaded, clicked and asked as its user would; all that it complains of, and every address
-that it asks for, is collected.
+Tests load a page and click it like a user would. All console errors and all requested addresses are
+collected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# A machine that is busy with other tests takes long to begin.
+# Chromium starts slowly on a machine that is busy with other tests.
 PATIENCE = 90.0
 FLAGS = (
     "--headless=new",
@@ -62,8 +62,8 @@ class Browser:
 
     Args:
       process: Chromium.
-      orders: the end of a pipe that it reads from.
-      answers: the end of a pipe that it writes to.
+      orders: the pipe from which Chromium reads.
+      answers: the pipe to which Chromium writes.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], orders: int, answers: int) -> None:
@@ -73,7 +73,7 @@ class Browser:
         self.requests: list[str] = []
 
     def ask(self, method: str, **parameters: Any) -> Any:
-        """The result of a method of the protocol."""
+        """Calls a method of the protocol and returns its result."""
         self._number += 1
         order: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -95,7 +95,7 @@ class Browser:
         dark: bool = False,
         patience: float = PATIENCE,
     ) -> None:
-        """Loads a page in a new tab of this size; complaints and requests are counted anew."""
+        """Loads a page in a new tab of this size, and clears the collected errors and requests."""
         self._renew()
         mobile = width < 600
         self.ask(
@@ -111,7 +111,7 @@ class Browser:
         self.until("document.documentElement?.dataset.ready === 'yes'", patience)
 
     def value(self, script: str) -> Any:
-        """What an expression, or a promise of it, comes to in the page."""
+        """Evaluates an expression in the page; a promise is awaited."""
         done = self.ask(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
@@ -119,7 +119,7 @@ class Browser:
         return done["result"].get("value")
 
     def until(self, script: str, patience: float = PATIENCE) -> None:
-        """Waits until an expression holds."""
+        """Waits until an expression is true."""
         end = time.monotonic() + patience
         while not self.value(script):
             assert time.monotonic() < end, f"{script} does not come true; {self.complaints}"
@@ -148,7 +148,7 @@ class Browser:
         self.ask("Input.dispatchKeyEvent", type="keyUp", **named)
 
     def close(self) -> None:
-        """Ends Chromium and its children, which then write to its profile no more."""
+        """Ends Chromium and its child processes, so that nothing writes to its profile any more."""
         self._session = ""
         self.ask("Browser.close")
         self._process.wait(PATIENCE)
@@ -159,7 +159,7 @@ class Browser:
         file.write_bytes(base64.b64decode(data))
 
     def _renew(self) -> None:
-        """Opens another tab, which knows nothing of what the one before still has to say."""
+        """Opens another tab, so that late messages of the previous one are ignored."""
         old, self._session = self._tab, ""
         self._tab = self.ask("Target.createTarget", url="about:blank")["targetId"]
         if old:
@@ -198,7 +198,7 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Chromium, or a skip with the reason."""
+    """Starts Chromium, or skips the test with the reason."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None or os.name != "posix":
         pytest.skip(f"no browser is installed: none of {', '.join(NAMES)}")
@@ -216,10 +216,10 @@ def browser() -> Iterator[Browser]:
 
 
 def _started(command: list[str]) -> tuple[subprocess.Popen[bytes], int, int]:
-    """Chromium, the end of a pipe that it reads from, and the end of one that it writes to.
+    """Starts Chromium; returns the process and the ends of its two pipes.
 
-    It reads orders from descriptor 3 and answers on 4. They are in use here, so a process between
-    puts the pipes there.
+    Chromium reads from descriptor 3 and writes to 4. Both are in use here, so a process in between
+    sets them up.
     """
     (read, orders), (answers, write) = os.pipe(), os.pipe()
     high = [fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (read, write)]

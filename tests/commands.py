@@ -1,8 +1,8 @@
-"""Commands in processes of their own that need not import everything anew.
+"""Runs commands in separate processes without importing all libraries each time.
 
-To import JAX and its friends takes a command several times longer than what these tests ask of
-it. So one process does it once and, for each command, forks a copy of itself that runs the
-module as `python -m` would, or code as `python -c` would.
+Importing JAX and the other libraries takes several times longer than the tested work. So one server
+process imports them once. For each command it forks a copy of itself, which runs a module like
+`python -m`, or code like `python -c`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
-# What commands import, some of them only where they need it.
+# Libraries that commands import, some of them lazily.
 IMPORTED = (
     "matplotlib.figure",
     "tensorboardX",
@@ -42,15 +42,15 @@ IMPORTED = (
 def run_command(
     module: str, *arguments: object, cwd: Path = ROOT, site: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """What `python -m module arguments` ends with and says, in the project's folder or another.
+    """Runs `python -m module arguments`, by default in the project's folder.
 
-    `site` is a folder of more installed packages.
+    `site` is a folder with more installed packages.
     """
     return _run_python(["-m", module, *arguments], cwd, site, environment)
 
 
 def run_code(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """What `python -c code arguments` ends with and says, in the project's folder."""
+    """Runs `python -c code arguments` in the project's folder."""
     return _run_python(["-c", code, *arguments], ROOT, "", {})
 
 
@@ -67,14 +67,14 @@ def _run_python(
 
 
 class Process:
-    """`python arguments` in the project's folder, begun and not waited for.
+    """Starts `python arguments` in the project's folder without waiting for its end.
 
-    It has of `subprocess.Popen` what tests use.
+    It has the methods of `subprocess.Popen` that tests use.
 
     Args:
-      arguments: of Python: `-m` and a module, or `-c` and code, and what follows.
-      environment: all of it; None is that of this process.
-      text: whether what it writes is read as text rather than as bytes.
+      arguments: arguments of Python: `-m` and a module, or `-c` and code, then further arguments.
+      environment: the complete environment; None is that of this process.
+      text: whether its output is returned as text instead of bytes.
     """
 
     def __init__(
@@ -97,20 +97,20 @@ class Process:
                 wait=False,
                 **streams,
             )
-            # Each opens as soon as the process has opened its end.
+            # Opening a pipe waits until the process has opened the other end.
             self.stdout, self.stderr = (
                 os.fdopen(os.open(file, os.O_RDONLY), "r" if text else "rb")
                 for file in streams.values()
             )
 
     def poll(self) -> int | None:
-        """Its exit code, once it has ended."""
+        """Returns the exit code; None while the process runs."""
         if self.returncode is None:
             self.returncode = _ask(ended=self.pid)
         return self.returncode
 
     def wait(self, timeout: float = 600) -> int:
-        """Its exit code, as soon as it has ended."""
+        """Waits for the end of the process and returns its exit code."""
         deadline = time.monotonic() + timeout
         while (code := self.poll()) is None:
             if time.monotonic() > deadline:
@@ -119,7 +119,7 @@ class Process:
         return code
 
     def communicate(self, timeout: float = 600) -> tuple[Any, Any]:
-        """All that it still says, once it has ended."""
+        """Waits for the end of the process and returns its remaining output."""
         deadline = time.monotonic() + timeout
         if not self._readers:
             for stream in (self.stdout, self.stderr):
@@ -138,17 +138,17 @@ class Process:
             self._read[stream.name] = stream.read()
 
     def send_signal(self, number: int) -> None:
-        """Sends a signal to it, if it has not ended."""
+        """Sends a signal to the process if it still runs."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Kills the process."""
         self.send_signal(signal.SIGKILL)
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line with which a command has refused what it was given."""
+    """Returns the single line of the error with which a command has refused its arguments."""
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: "), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
@@ -156,7 +156,7 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _ask(site: str = "", **order: Any) -> Any:
-    """What the server answers to an order."""
+    """Sends an order to the server and returns its answer."""
     server = _server(site)
     assert server.stdin is not None
     assert server.stdout is not None
@@ -166,8 +166,8 @@ def _ask(site: str = "", **order: Any) -> Any:
 
 
 def _environment(site: str) -> dict[str, str]:
-    """In which a command that warns is heard."""
-    # On Python 3.11 ml_collections loads configuration files by what 3.12 no longer has.
+    """Returns the environment of commands, in which warnings are shown."""
+    # On Python 3.11 ml_collections loads configuration files with a module that 3.12 has removed.
     known = "ignore:the load_module:DeprecationWarning"
     environment = {**os.environ, "PYTHONWARNINGS": f"default,{known}"}
     if site:
@@ -187,7 +187,7 @@ def _server(site: str) -> subprocess.Popen[str]:
 
 
 def _serve() -> None:
-    """Reads an order a line, and answers each: with an exit code, or the id of a process."""
+    """Reads one order per line, and answers each with an exit code or a process id."""
     for name in IMPORTED:
         importlib.import_module(name)
     importlib.import_module("vidjax.models.model_list").variants()
@@ -218,7 +218,7 @@ def _obey(order: dict[str, Any]) -> NoReturn:
         os.chdir(order["cwd"])
         _take(order["environment"])
         code = _run(order["argv"])
-        # As at the end of any process.
+        # As at the normal end of a process.
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
@@ -228,7 +228,7 @@ def _obey(order: dict[str, Any]) -> NoReturn:
 
 
 def _take(environment: dict[str, str]) -> None:
-    """Takes an environment, and what has been read of it while things were imported."""
+    """Applies an environment, including the values that libraries read from it on import."""
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None
@@ -246,7 +246,7 @@ def _take(environment: dict[str, str]) -> None:
 
 
 def _run(argv: list[str]) -> int:
-    """The exit code of what Python's command line says."""
+    """Runs what a Python command line names and returns the exit code."""
     option, what, *more = argv
     code: Any = 0
     try:

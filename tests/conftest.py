@@ -10,18 +10,18 @@ import pytest
 
 from tests.quickly import UNOPTIMIZED, flags, forget_first_values, trace_first_values_once
 
-# Commands under test leave no compiled programs in the home of whoever runs the tests.
+# Commands under test must not write compiled programs into the home folder of the user.
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
-# Most of the time went to compiling what runs once. XLA reads this when it first compiles, here
-# and in what is started from here; flags that are given win.
+# Most of the time would go into compiling programs that run once. XLA reads this variable when it
+# first compiles, here and in child processes. Flags that the user has set take precedence.
 os.environ["XLA_FLAGS"] = f"{flags(UNOPTIMIZED)} {os.environ.get('XLA_FLAGS', '')}".strip()
-# Tracing makes millions of objects that live for long: with the usual thresholds, to look for
-# cycles among them over and over takes a good part of the suite's time.
+# Tracing makes millions of long-lived objects. With the default thresholds, the repeated search for
+# cycles among them takes a large part of the suite's time.
 gc.set_threshold(200_000, 50, 1000)
 trace_first_values_once()
 
 
-# Modules of few tests that take long; begun last, they would run while the other workers idle.
+# Modules with few slow tests. If they started last, the other workers would be idle meanwhile.
 FIRST = (
     "test_models.py",
     "convert/test_parity.py",
@@ -41,13 +41,13 @@ FIRST = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leaves the order of modules to what stands here, where tests run in several processes."""
+    """Keeps the order of modules that is set here if tests run in several processes."""
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the longest modules."""
+    """Sorts the slowest modules to the front."""
     folder = Path(__file__).parent
     first = {folder / name for name in FIRST}
     items.sort(key=lambda item: item.path not in first)
@@ -55,24 +55,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs() -> Iterator[None]:
-    """No module of tests pays for what others have traced and compiled."""
+    """Clears JAX's caches after each module, so that memory does not grow with the suite."""
     yield
     jax.clear_caches()
     forget_first_values()
     gc.collect()
-    # What is left are libraries, and they stay: to look through them after each module would take
-    # a tenth of the suite's time.
+    # The remaining objects belong to libraries and stay. Collecting them after each module would
+    # take a tenth of the suite's time.
     gc.freeze()
 
 
 def shared_folder() -> Path:
-    """The folder with reference clips and golden files; it may be absent in a user's clone."""
+    """Returns the folder with reference clips and golden files, which a user's clone may lack."""
     return Path(os.environ.get("VIDJAX_SHARED", Path(__file__).parents[1] / "../shared")).resolve()
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Path to the reference data, or a skip with the reason."""
+    """Returns the path of the reference data, or skips the test with the reason."""
     folder = shared_folder()
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder}; name it with VIDJAX_SHARED")

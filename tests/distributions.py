@@ -1,4 +1,4 @@
-"""Distributions as an installer leaves them: metadata and entry points in a folder of packages."""
+"""Installs fake distributions: writes their metadata and entry points into a folder of packages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def installed(site: Path, name: str, groups: Mapping[str, Mapping[str, str]]) -> Path:
-    """Makes a distribution known in a folder that is to be on Python's path.
+    """Writes the metadata of a distribution into a folder that will be on Python's path.
 
     Args:
       site: the folder.
-      name: of the distribution.
+      name: name of the distribution.
       groups: entry points by group and name.
     """
     folder = site / f"{name}-1.0.dist-info"

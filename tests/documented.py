@@ -1,4 +1,4 @@
-"""What the documentation tells people to type, as a test can run it."""
+"""Reads the commands and Python blocks of the documentation, so that tests can run them."""
 
 import re
 import shlex
@@ -15,10 +15,10 @@ class Typed:
     """A block of Python, or a command.
 
     Attributes:
-      file: of the documentation.
+      file: the page of the documentation.
       python: the code; empty for a command.
-      module: of the command, such as `experiments.train`.
-      arguments: of the command.
+      module: module of the command, such as `experiments.train`.
+      arguments: arguments of the command.
     """
 
     file: str
@@ -32,7 +32,7 @@ class Typed:
 
 
 def typed_in(file, heading=None):
-    """What stands in the code blocks of a Markdown file, or of one section of it, in order."""
+    """Returns the code blocks of a Markdown file, or of one of its sections, in order."""
     text = (ROOT / file).read_text()
     if heading is not None:
         (text,) = re.findall(

@@ -1,4 +1,4 @@
-"""What is computed together in a compiled program: its fusions, read from its text."""
+"""Reads the fusions of a compiled program from its text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAME = re.compile(r"%([\w.\-]+)")
 
 @dataclass(frozen=True)
 class Line:
-    """An instruction: what it does, of which module, in which shape and from what."""
+    """An instruction: its operation, module, shape and operands."""
 
     name: str
     opcode: str
@@ -39,7 +39,7 @@ class Computation:
     fused: bool
 
     def readers(self, line: Line) -> set[Line]:
-        """What the result of an instruction goes into, at last."""
+        """Returns the instructions that finally read the result of an instruction."""
         names, found = {line.name}, set()
         for other in self.lines:
             if not names.isdisjoint(other.operands):
@@ -48,14 +48,14 @@ class Computation:
         return found
 
     def leaves(self, line: Line) -> bool:
-        """Whether an instruction's own result is written to memory."""
+        """Returns whether an instruction's own result is written to memory."""
         tuples = [other for other in self.lines if other.is_root and other.opcode == "tuple"]
         written = {name for other in tuples for name in other.operands}
         return not self.fused or line.is_root or line.name in written
 
 
 def computations(text: str) -> list[Computation]:
-    """The functions of a compiled program's text."""
+    """Parses the computations in the text of a compiled program."""
     known = instructions(text)
     fused = set(re.findall(r" fusion\(.*?calls=%([\w.\-]+)", text))
     found = []
@@ -66,13 +66,13 @@ def computations(text: str) -> list[Computation]:
 
 
 def kernels(text: str) -> set[str]:
-    """The different fusions of a program, of which XLA compiles each once, whatever their names."""
+    """Returns the distinct fusions of a program. XLA compiles each once, whatever its name."""
     fused = set(re.findall(r" fusion\(.*?calls=%([\w.\-]+)", text))
     return {_nameless(lines) for name, lines in _bodies(text) if name in fused}
 
 
 def _nameless(lines: list[str]) -> str:
-    """What instructions do, with numbers in place of their names, and not where they come from."""
+    """Returns instructions with numbers in place of names and without metadata, to compare them."""
     numbers: dict[str, str] = {}
     body = re.sub(r", (?:metadata|backend_config)=\{.*", "", "\n".join(lines), flags=re.M)
     return _NAME.sub(lambda name: numbers.setdefault(name[1], f"%{len(numbers)}"), body)

@@ -1,4 +1,4 @@
-"""Published networks by the names of their key lists, and the rules their logits were made by."""
+"""Published networks by the names of their key lists, and the rules of their golden logits."""
 
 import json
 import re
@@ -133,23 +133,23 @@ NETWORKS = {
 }
 
 
-# References came in two parts.
+# Suffixes of the folders that hold references.
 PARTS = ("", "-2")
 
 
 def _names(shared, folder, suffix):
-    """Names of the references; one that is not there is skipped later."""
+    """Returns the names of the references; tests skip those that are absent."""
     files = (path for part in PARTS for path in (shared / f"{folder}{part}").glob(f"*{suffix}"))
     return sorted(path.name[: -len(suffix)] for path in files) or ["absent"]
 
 
 def key_lists(shared):
-    """Names of the references whose state dict is known."""
+    """Returns the names of the references whose state dict is known."""
     return _names(shared, "spec/torch-keys", ".json")
 
 
 def goldens(shared):
-    """Names of the references whose logits are known."""
+    """Returns the names of the references whose logits are known."""
     return _names(shared, "golden/zoo", ".npz")
 
 
@@ -159,18 +159,18 @@ def _file(shared, folder, name):
 
 
 def golden(shared, name):
-    """A network's logits, and what they were made of."""
+    """Reads a network's logits, and the facts that they were made from."""
     return np.load(_file(shared, "golden/zoo", f"{name}.npz"))
 
 
 def key_list(shared, name):
-    """PyTorch's names and shapes of a network's state dict."""
+    """Reads PyTorch's names and shapes of a network's state dict."""
     text = _file(shared, "spec/torch-keys", f"{name}.json").read_text()
     return {key: tuple(shape) for key, shape in json.loads(text).items()}
 
 
 def counts(shared, name, num_classes):
-    """A network's parameters, billions of multiply-adds, and the clip that they are of."""
+    """Reads a network's number of parameters, its multiply-adds in 1e9, and their clip size."""
     first = json.loads((shared / "spec/zoo-counts.json").read_text())
     if name in first:
         entry = first[name]
@@ -183,7 +183,7 @@ def counts(shared, name, num_classes):
 
 
 def classes(keys):
-    """Number of logits: the size of the last bias that no norm has."""
+    """Returns the number of logits: the size of the last bias that does not belong to a norm."""
     (size,) = {
         shape[0]
         for key, shape in keys.items()
@@ -193,7 +193,7 @@ def classes(keys):
 
 
 def state_dict(keys, gain):
-    """Weights that follow from the names alone, float32."""
+    """Makes float32 weights that depend only on the names."""
     return {key: _tensor(key, shape, gain) for key, shape in keys.items()}
 
 
@@ -211,13 +211,13 @@ def _tensor(key, shape, gain):
 
 
 def state_checksum(state):
-    """Sum over the tensors of the crc32 of their bytes, modulo 2^32."""
+    """Sums the CRC-32 of each tensor's bytes, modulo 2^32."""
     counted = (value for key, value in state.items() if not key.endswith("num_batches_tracked"))
     return sum(zlib.crc32(np.ascontiguousarray(v).tobytes()) for v in counted) % 2**32
 
 
 def clip(shape, seed):
-    """Coarse and fine noise `[N, C, (T,) H, W]`, float32."""
+    """Makes coarse and fine noise, float32 `[N, C, (T,) H, W]`."""
     rs = np.random.RandomState(seed)
     height, width = shape[-2:]
     coarse = rs.standard_normal((*shape[:-2], 4, 4))
@@ -226,6 +226,6 @@ def clip(shape, seed):
 
 
 def channels_last(x):
-    """`[N, C, (T,) H, W]` as clips `[N, T, H, W, C]`; a picture is a clip of one frame."""
+    """Converts `[N, C, (T,) H, W]` to clips `[N, T, H, W, C]`; an image is a clip of one frame."""
     x = x[:, :, None] if x.ndim == 4 else x
     return x.transpose(0, 2, 3, 4, 1)

@@ -1,4 +1,4 @@
-"""The diffs of CONTRIBUTING.md are applied to a copy of the tree, and what they add is tried."""
+"""Applies the diffs of CONTRIBUTING.md to a copy of the tree and checks what they add."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def run(*command, cwd, **more):
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """A copy of the tree with all diffs applied, and the files that each of them adds."""
+    """Returns a copy of the tree with all diffs applied, and the files that each adds."""
     tree = tmp_path_factory.mktemp("contributing") / "tree"
     for folder in ("vidjax", "configs", "experiments"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -45,7 +45,7 @@ def files_of(tree):
 
 @pytest.fixture(scope="module")
 def verdicts(tree, tmp_path_factory):
-    """What went wrong under each heading."""
+    """Returns the error under each heading."""
     environment = {**os.environ, "PYTHONPATH": str(tree[0]), "PYTHONDONTWRITEBYTECODE": "1"}
     folder = tmp_path_factory.mktemp("tried")
     command = [sys.executable, str(ROOT / "tests/additions.py"), str(folder)]
@@ -66,11 +66,11 @@ def test_a_diff_adds_one_file_and_changes_none(tree):
 
 
 @pytest.mark.parametrize("heading", CHECKS)
-def test_what_a_diff_adds_works(verdicts, heading):
+def test_the_additions_of_each_diff_work(verdicts, heading):
     assert verdicts[heading] == ""
 
 
-def test_what_the_diffs_add_is_formatted_as_the_rest(tree):
+def test_added_files_are_formatted_and_checked(tree):
     files = [str(file) for added in tree[1].values() for file in added]
     for command in (["check"], ["format", "--check"]):
         done = run(sys.executable, "-m", "ruff", *command, "--no-cache", *files, cwd=tree[0])

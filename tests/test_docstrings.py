@@ -1,4 +1,4 @@
-"""Meanings and defaults of settings, read from docstrings and signatures."""
+"""Tests that descriptions and defaults of settings are read from docstrings and signatures."""
 
 import dataclasses
 
@@ -47,7 +47,7 @@ class Part(Base):
     edge: str = "part"
 
 
-def test_meanings_are_the_lines_of_arguments_and_attributes():
+def test_descriptions_come_from_args_and_attributes():
     assert meanings(build) == {
         "width": "channels of the stem, and of stage 1. None is 8",
         "depth": "of one line; with a colon: here",
@@ -59,12 +59,12 @@ def test_meanings_are_the_lines_of_arguments_and_attributes():
     assert meanings(len) == meanings(lambda: None) == {}
 
 
-def test_defaults_are_those_of_signatures_and_fields():
+def test_defaults_come_from_signatures_and_fields():
     assert defaults(build) == {"width": 8, "pool": "max"}
     assert defaults(Part) == {"edge": "part", "rate": 0.5}
 
 
-def test_the_first_place_that_knows_a_setting_is_believed():
+def test_the_first_source_of_a_setting_takes_precedence():
     kinds = {name: number(0, 1) for name in ("width", "edge", "rate", "nowhere")}
     text = "a number in [0, 1]"
     assert settings_of(kinds, build, Part) == {

@@ -1,4 +1,4 @@
-"""The examples in docstrings (`>>> ...`) are run, each alone and in an empty folder."""
+"""Runs the examples in docstrings (`>>> ...`), each separately in an empty folder."""
 
 import doctest
 import importlib
@@ -6,23 +6,34 @@ from pathlib import Path
 
 import pytest
 
+from vidjax import plugins
+
 ROOT = Path(__file__).parents[1]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Functions that users call first.
 CALLED_FIRST = (
+    "vidjax.convert.inflation.inflate",
     "vidjax.convert.loading.load_torch",
     "vidjax.evaluation.cost.count_cost",
+    "vidjax.evaluation.frame_choices.count_frame_choices",
     "vidjax.evaluation.linear_probes.linear_probe",
     "vidjax.evaluation.nearest_neighbours.knn",
     "vidjax.evaluation.significance.mcnemar",
     "vidjax.explain.class_feature_pyramids.class_feature_pyramid",
+    "vidjax.explain.colours.overlay",
     "vidjax.explain.frequency.scaled_parts",
+    "vidjax.explain.html_page.page",
+    "vidjax.explain.pyramid_json.from_json",
+    "vidjax.explain.pyramid_json.to_json",
     "vidjax.explain.saliency_map.saliency_map",
     "vidjax.explain.saliency_tubes.saliency_tube",
     "vidjax.models.model_list.list_models",
     "vidjax.models.model_list.model_card",
     "vidjax.models.option_table.options",
     "vidjax.models.registry.create_model",
+    "vidjax.plugins.register",
+    "vidjax.run.config.from_mapping",
+    "vidjax.trained.clip_explanation.open_clip",
     "vidjax.trained.feature_files.files.read_features",
     "vidjax.trained.features.features",
     "vidjax.trained.preprocessing.read_clip",
@@ -30,11 +41,12 @@ CALLED_FIRST = (
     "vidjax.trained.published.registry.list_pretrained",
     "vidjax.trained.sources.run.open_run",
     "vidjax.training.clips.clips",
+    "vidjax.training.loop.train",
 )
 
 
 def modules_with_examples():
-    """Names of modules whose text has an example; none is imported for this."""
+    """Returns the names of modules with examples in their text, without importing them."""
     found = []
     for file in sorted([*ROOT.glob("vidjax/**/*.py"), *ROOT.glob("experiments/**/*.py")]):
         if ">>> " in file.read_text():
@@ -44,14 +56,17 @@ def modules_with_examples():
 
 
 def examples_of(name):
-    """The examples of a module by the names of what they belong to."""
+    """Returns a module's examples by the name of their object."""
     found = doctest.DocTestFinder().find(importlib.import_module(name))
     return {test.name: test for test in found if test.examples}
 
 
 @pytest.mark.parametrize("name", modules_with_examples())
-def test_examples_print_what_they_say(name, tmp_path, monkeypatch):
+def test_examples_print_their_expected_output(name, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
+    # An example may register a module, which other tests must not see.
+    monkeypatch.setattr(plugins, "_registered", {})
+    request.addfinalizer(plugins.refresh)
     examples = examples_of(name)
     assert examples
     wrong = []
@@ -65,7 +80,7 @@ def test_functions_that_users_call_first_have_an_example(name):
     assert name in examples_of(name.rpartition(".")[0])
 
 
-def test_an_example_that_prints_something_else_fails():
+def test_an_example_with_another_output_fails():
     test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
     wrong = []
     doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=wrong.append)

@@ -1,4 +1,4 @@
-"""Commands say what they do without the libraries that they compute with."""
+"""Tests that commands show their help without importing heavy libraries."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from vidjax.fast_help import asked_for_help
 
 ROOT = Path(__file__).parents[1]
 HEAVY = "jax flax grain orbax scipy tensorflow tensorflow_datasets av cv2"
-# Runs a command, and says at its end which libraries have been imported.
+# Runs a command and prints at its end which libraries were imported.
 ASKED = """
 import atexit, runpy, sys
 libraries, before, *arguments = sys.argv[1:]
@@ -21,7 +21,7 @@ exec(before)
 sys.argv = ["vidjax", *arguments, "--help"]
 runpy.run_module("vidjax", run_name="__main__")
 """
-# Parts of a command that have flags of their own.
+# Subcommands with their own flags.
 PARTS = ("models", "data", "kernels", "methods", "pyramids", "multigrid", "start", "scale")
 
 
@@ -33,7 +33,7 @@ def said(*arguments, before=""):
     return text + done.stderr, imported.split()
 
 
-def test_help_is_asked_for_by_a_flag_alone():
+def test_only_a_help_flag_requests_help():
     assert asked_for_help(["vidjax", "train", "--help"])
     assert asked_for_help(["vidjax", "train", "-h"])
     assert not asked_for_help(["vidjax", "train", "--workdir=--help"])
@@ -50,7 +50,7 @@ def test_help_imports_no_heavy_library(command):
 @pytest.mark.parametrize(
     "arguments", [("train",), ("explain",), ("benchmark", "scale")], ids=" ".join
 )
-def test_help_is_the_same_as_with_the_libraries(arguments):
+def test_help_equals_that_with_the_libraries(arguments):
     _same_with_libraries(arguments)
 
 
@@ -60,7 +60,7 @@ def test_help_is_the_same_as_with_the_libraries(arguments):
     [*((name,) for name in sorted(commands())), *(("benchmark", part) for part in PARTS)],
     ids=" ".join,
 )
-def test_all_help_is_the_same_as_with_the_libraries(arguments):
+def test_all_help_equals_that_with_the_libraries(arguments):
     _same_with_libraries(arguments)
 
 

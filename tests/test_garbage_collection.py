@@ -1,4 +1,4 @@
-"""Tests that garbage collection is paused in a context, and as before after it."""
+"""Tests that garbage collection is paused in a context and restored afterwards."""
 
 import gc
 
@@ -7,7 +7,7 @@ import pytest
 from vidjax.garbage_collection import collection_paused
 
 
-def test_it_is_paused_in_the_context_alone():
+def test_it_is_paused_only_in_the_context():
     assert gc.isenabled()
     with collection_paused():
         assert not gc.isenabled()
@@ -17,7 +17,7 @@ def test_it_is_paused_in_the_context_alone():
     assert gc.isenabled()
 
 
-def test_an_error_does_not_leave_it_off():
+def test_it_is_restored_after_an_error():
     with pytest.raises(ZeroDivisionError), collection_paused():
         _ = 1 / 0
     assert gc.isenabled()

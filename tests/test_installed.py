@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, in a folder that holds videos and nothing else."""
+"""Tests the wheel in a separate environment and a folder that contains only videos."""
 
 import csv
 import json
@@ -39,10 +39,9 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment(wheel, tmp_path_factory):
-    """Programs of a new environment with the wheel, and with the dependencies of this one.
+    """Returns the programs of a new environment with the wheel and this environment's packages.
 
-    Its path names this environment's packages, but not what this environment's own path files
-    name: the working tree is not found there.
+    Path files of this environment are not used there, so that the working tree is not found.
     """
     home = tmp_path_factory.mktemp("environment")
     venv.create(home, with_pip=False, symlinks=True)
@@ -50,7 +49,7 @@ def environment(wheel, tmp_path_factory):
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     into = [sys.executable, "-m", "pip", "--python", str(home / "bin/python"), "install"]
     into += ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
-    # What is installed here is no part of the new environment.
+    # Packages of this environment do not count as installed in the new one.
     into += ["--ignore-installed", str(wheel)]
     done = subprocess.run(into, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -59,7 +58,7 @@ def environment(wheel, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory):
-    """A folder with a folder of videos: squares that rise or fall."""
+    """Returns a folder that contains a folder of videos: squares that rise or fall."""
     folder = tmp_path_factory.mktemp("empty")
     for label, step in (("rise", -1), ("fall", 1)):
         for number in range(6):
@@ -105,7 +104,7 @@ def test_the_wheel_has_one_package_and_one_command(wheel):
     assert data <= set(names)
 
 
-def test_no_package_of_the_user_is_hidden(environment, empty):
+def test_configs_and_experiments_are_not_installed_as_packages(environment, empty):
     program = "import vidjax.configs.demo, vidjax; print(vidjax.__file__)\nimport configs"
     done = run(environment / "python", "-c", program, cwd=empty)
     assert str(environment.parent) in done.stdout
@@ -114,7 +113,7 @@ def test_no_package_of_the_user_is_hidden(environment, empty):
     assert "No module named 'experiments'" in done.stderr
 
 
-def test_the_command_alone_goes_from_videos_to_an_explanation(environment, empty):
+def test_the_command_leads_from_videos_to_an_explanation(environment, empty):
     vidjax = environment / "vidjax"
     helped = succeeds(vidjax, "--help", cwd=empty)
     for command in ("train", "evaluate", "predict", "explain", "export", "config"):
@@ -144,7 +143,7 @@ def test_the_command_alone_goes_from_videos_to_an_explanation(environment, empty
     assert {path.suffix for path in (empty / "seen").iterdir()} >= {".html", ".gif", ".png"}
 
 
-def test_the_documented_python_runs_on_what_the_command_has_trained(environment, empty):
+def test_the_documented_python_runs_on_the_trained_network(environment, empty):
     (empty / "new.mp4").write_bytes((empty / "videos/fall/1.mp4").read_bytes())
     rows = [
         f"videos/{label}/{number}.mp4,{label},{'test' if number > 3 else 'train'}"
@@ -172,11 +171,11 @@ state, tested = None, []
 {loop.python}
 print(len(seen), sum(tested))
 """
-    # 20 epochs of 8 videos; 4 others are tested.
+    # 20 epochs of 8 videos; 4 others are for testing.
     assert succeeds(environment / "python", "-c", program, cwd=empty) == "160 4\n"
 
 
-def test_what_is_unknown_is_named_with_the_nearest(environment, empty):
+def test_unknown_names_are_refused_with_the_nearest(environment, empty):
     vidjax = environment / "vidjax"
     for arguments, hint in (
         (["trian"], "did you mean 'train'"),
@@ -196,8 +195,8 @@ def test_what_is_unknown_is_named_with_the_nearest(environment, empty):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_what_make_dist_builds_installs_into_an_empty_environment(tmp_path, empty):
-    """With its dependencies, from where pip finds them; in the other tests they are there."""
+def test_the_built_distributions_install_into_an_empty_environment(tmp_path, empty):
+    """pip also installs the dependencies; the other tests use the installed ones."""
     here = Path(sys.executable).parent
     made = ["make", "dist", f"BIN={here}", "INSTALLED=", f"DIST={tmp_path / 'dist'}"]
     done = subprocess.run(made, cwd=ROOT, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What JAX traces here is read as it is meant, and what is written in another way is refused."""
+"""Tests that traced programs are read correctly, and unknown notations are refused."""
 
 import re
 
@@ -13,13 +13,13 @@ from vidjax.program import evaluate, read_program
 
 
 def equation(function, *arguments):
-    """The only one of a function."""
+    """Returns the only equation of a function."""
     (found,) = jaxpr.opened(jaxpr.trace(function, *arguments))[0].eqns
     return found
 
 
 def loop(factor, start, offset, rows):
-    """Two constants, a state of one and two elements a turn, by a body of products."""
+    """Returns a scan with two constants, one carried value and two inputs per iteration."""
 
     def body(state, own):
         row, number = own
@@ -35,7 +35,7 @@ def scan():
     return jaxpr.opened(jaxpr.trace(loop, *ARGUMENTS))[0].eqns[-1]
 
 
-def test_a_loop_tells_its_constants_from_its_state():
+def test_constants_and_state_of_a_loop_are_distinguished():
     found = jaxpr.loop(scan())
     assert (found.length, found.reverse, found.consts, found.carry) == (4, True, 2, 1)
     body, _ = jaxpr.opened(found.body)
@@ -54,7 +54,7 @@ def test_loops_are_unrolled_to_the_same_numbers(of, forms):
     assert "scan" not in {step.primitive for step in program.operations}
     given = dict(zip(program.inputs, ARGUMENTS, strict=True))
     run = jax.jit(lambda: evaluate(program, given, program.outputs, forms))
-    # A loop stays one where none of its operations has another form.
+    # Loops are kept if none of their operations is replaced.
     assert ("scan" in str(jax.make_jaxpr(run)())) == (not forms)
     for one, other in zip(run(), jax.tree.leaves(function(*ARGUMENTS)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
@@ -76,14 +76,14 @@ def test_calls_have_a_body(call):
     assert len(consts) == len(body.constvars)
 
 
-def test_what_calls_nothing_has_no_body():
+def test_other_equations_have_no_body():
     assert jaxpr.called(equation(jnp.sin, 1.0)) is None
     largest = equation(lambda x: lax.reduce(x, -jnp.inf, lambda a, b: a * b + a, (0,)), jnp.ones(3))
     assert jaxpr.called(largest) is None
 
 
 def without(written, *names, **others):
-    """An equation as another JAX might write it."""
+    """Returns an equation as another version of JAX might write it."""
     kept = {name: value for name, value in written.params.items() if name not in names}
     return written.replace(params={**kept, **others})
 
@@ -102,7 +102,7 @@ def without(written, *names, **others):
         (jaxpr.opened, object),
     ],
 )
-def test_what_is_written_in_another_way_is_refused_in_one_line_that_names_jax(read, written):
+def test_unknown_notations_are_refused_with_the_version_of_jax(read, written):
     line = re.escape(f"JAX {jax.__version__}") + " represents `.*` in a way unknown to vidjax, .*"
     with pytest.raises(jaxpr.UnknownJaxprError) as told:
         read(written())

@@ -1,4 +1,4 @@
-"""The whole registry: what every network promises, and what one of each family does."""
+"""Tests all registered networks by their shapes, and one per family by running it."""
 
 import fnmatch
 import functools
@@ -18,17 +18,17 @@ from vidjax.models.interface import channels_of
 from vidjax.models.model_list import variants
 
 NAMES = vidjax.list_models()
-# Where more blocks are all that a network has beyond another one, or beyond its tiny form.
+# Networks that differ from another one, or from their tiny form, only by more blocks.
 DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_m", "mtnet_l")
 SHALLOW = [name for name in NAMES if not any(fnmatch.fnmatch(name, each) for each in DEEPER)]
-# To unroll its prolonged branches takes longest, and mtnet_s is like them.
+# Unrolling their prolonged branches takes longest, and mtnet_s is like them.
 COUNTED = [
     pytest.param(name, marks=pytest.mark.slow if name in ("mtnet_m", "mtnet_l") else ())
     for name in NAMES
 ]
 CLASSES = 5
 ONES = (1, 1, 1, 1)
-# One network a family, small enough to run, with its clip.
+# One network per family, small enough to run, with its clip.
 TINY = {
     "r3d_18": ({"width": 4, "depths": ONES}, (4, 32, 32)),
     "r2plus1d_50": ({"width": 4, "depths": ONES}, (4, 32, 32)),
@@ -42,7 +42,7 @@ TINY = {
     "tsm_50": ({"width": 8, "depths": ONES, "dropout": 0.0}, (4, 32, 32)),
     "tam_50": ({"width": 4, "depths": ONES, "dropout": 0.0}, (4, 32, 32)),
     "blvnet_tam_50": ({"width": 8, "depths": (2, 2, 2, 1), "dropout": 0.0}, (4, 64, 64)),
-    # Of one frame nothing recurs: the last stage must have two.
+    # Nothing recurs over one frame: the last stage must have two.
     "mtnet_s": ({"width": 8, "depths": (1, 1, 0, 0), "dropout": 0.0}, (8, 32, 32)),
     "cifar_resnet_110": ({"width": 4, "depths": (1, 1, 1)}, (1, 16, 16)),
     "s3dg": ({"width": 4, "dropout": 0.0}, (8, 32, 32)),
@@ -51,10 +51,10 @@ TINY = {
     "tsn_bninception": ({"width": 8, "dropout": 0.0}, (2, 64, 64)),
     "evanet_2": ({"width": 4, "dropout": 0.0}, (8, 64, 64)),
 }
-# What is special in these is tested in `tests/layers`, and their logits beside PyTorch's.
+# Their special features are tested in `tests/layers`, and their logits against PyTorch's.
 RARE = ("s3dg", "i3d_r50_nl5", "cost_50", "tsn_bninception", "evanet_2")
 FAMILIES = [pytest.param(name, marks=pytest.mark.slow if name in RARE else ()) for name in TINY]
-# A variant of each family that is not its default.
+# A non-default variant of each family.
 VARIANTS = {
     "cost_50": "a",
     "i3d_r50_nl5": "mmaction2",
@@ -62,7 +62,7 @@ VARIANTS = {
     "slowfast_50": "mmaction2",
     "x3d_s": "mmaction2",
 }
-# A value of each option that is not its default.
+# A non-default value of each option.
 OTHER = {
     "activate": "sum",
     "block": "bottleneck",
@@ -109,13 +109,13 @@ OTHER = {
 
 
 def shapes(run, clip, channels=3):
-    """What a function of two clips gives, as shapes."""
+    """Returns the shapes of a function's results for two clips."""
     with force_lowering("lax"):
         return jax.eval_shape(run, jax.ShapeDtypeStruct((2, *clip, channels), jnp.float32))
 
 
 def trace(model, clip):
-    """Shapes of the variables, and of the logits and what training sows or updates."""
+    """Returns shapes of the variables, the logits, and what training sows or updates."""
 
     def run(x):
         variables = model.init(jax.random.key(0), x, train=False)
@@ -127,20 +127,20 @@ def trace(model, clip):
 
 
 def first_logits(model, clip):
-    """Shape of the logits, and dtype: the pass that makes the variables gives them too."""
+    """Returns the logits' shape and dtype, from the pass that initialises the variables."""
     init = functools.partial(model.init_with_output, jax.random.key(0), train=False)
     logits, _ = shapes(init, clip, channels_of(model))
     return logits
 
 
 def stages(name):
-    """What a network sows, beside what a family adds of its own."""
+    """Returns the sown features that all families have."""
     count = 3 if name.startswith("cifar") else 4
     return {"stem", "pre_logits", *(f"stage{number}" for number in range(1, count + 1))}
 
 
 @pytest.mark.parametrize("name", SHALLOW)
-def test_clips_of_the_card_become_logits(name):
+def test_clips_of_the_card_give_logits(name):
     _, (variables, (logits, state)) = whole(name)
     chex.assert_shape(logits, (2, 7))
     assert logits.dtype == jnp.float32
@@ -156,16 +156,16 @@ def test_clips_of_the_card_become_logits(name):
 
 
 @pytest.mark.parametrize("name", COUNTED)
-def test_the_card_states_what_the_network_costs(name):
+def test_the_card_states_the_networks_cost(name):
     card = vidjax.model_card(name)
-    # Blocks that only repeat the one before are counted as turns of a loop.
+    # Blocks that repeat the previous one are counted as iterations of a loop.
     repeats = name not in SHALLOW and "scan" in variants()[name].options
     cost = count_cost(vidjax.create_model(name, **{"scan": True} if repeats else {}), card.clip)
     assert (cost.params, cost.macs) == (card.params, card.macs)
     assert card.name == name
     assert all(0 <= value < 1 for value in card.mean)
     assert all(0 < value <= 1 for value in card.std)
-    # Every multiply-add is some layer's, and every layer of parameters is in the table.
+    # Every multiply-add belongs to a layer, and every layer with parameters is in the table.
     assert sum(row.macs for row in cost.by_layer) == cost.macs
     assert sum(row.params for row in cost.by_layer) == cost.params
 
@@ -174,9 +174,9 @@ def test_the_card_states_what_the_network_costs(name):
 def test_one_parameter_tree_fits_all_input_sizes(name):
     frames, height, width = vidjax.model_card(name).clip
     model, (variables, _) = whole(name)
-    # TANet has matrices over time; image networks take one frame.
+    # TANet has matrices over time, and image networks take one frame.
     others = frames if name == "tam_50" or frames == 1 else 2 * frames
-    # Branches of BN-Inception halve other sizes in two ways, and refuse them.
+    # BN-Inception refuses other sizes, as its branches halve them differently.
     narrower = width - (32 if name == "tsn_bninception" else 24)
     clip = jax.ShapeDtypeStruct((1, others, height + 32, narrower, 3), jnp.float32)
     with force_lowering("lax"):
@@ -189,7 +189,7 @@ def test_one_parameter_tree_fits_all_input_sizes(name):
     "name",
     [pytest.param(own, marks=pytest.mark.slow) if own == "mtnet_s" else own for own in FAMILIES],
 )
-def test_every_option_can_be_given(name):
+def test_every_option_is_accepted(name):
     given, clip = TINY[name]
     for option in variants()[name].options:
         value = OTHER[option]
@@ -203,14 +203,14 @@ def test_every_option_can_be_given(name):
 
 @functools.cache
 def whole(name):
-    """A training pass of a network in bfloat16 at its card's clip, as shapes."""
+    """Traces a bfloat16 training pass of a network at its card's clip, as shapes."""
     model = vidjax.create_model(name, num_classes=7, dtype=jnp.bfloat16)
     return model, trace(model, vidjax.model_card(name).clip)
 
 
 @functools.cache
 def tiny(name):
-    """A small network, its clips and first variables, and one compiled pass that tells all."""
+    """Returns a small network, clips, variables and the results of one compiled pass."""
     options, shape = TINY[name]
     model = vidjax.create_model(name, num_classes=CLASSES, **options)
     clip = jax.random.normal(jax.random.key(3), (3, *shape, 3))
@@ -233,7 +233,7 @@ def tiny(name):
 
 
 def drawn(model, clip):
-    """Variables from NumPy: to compile the networks' own first values takes longer than tests."""
+    """Draws variables in NumPy, as compiling the networks' initialisers takes longer."""
     rng = np.random.default_rng(4)
 
     def draw(path, leaf):
@@ -248,7 +248,7 @@ def drawn(model, clip):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_parameter_learns(name):
+def test_every_parameter_has_a_gradient(name):
     _, clip, variables, run = tiny(name)
     _, grads, _ = run(variables, clip)
     still = [
@@ -271,7 +271,7 @@ def test_training_and_evaluation_differ_by_the_batch_statistics(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_evaluation_sees_each_clip_by_itself(name):
+def test_evaluation_treats_clips_independently(name):
     _, clip, variables, run = tiny(name)
     _, _, logits = run(variables, clip)
     _, _, turned = run(variables, clip[::-1])
@@ -375,6 +375,6 @@ def test_image_networks_take_one_frame(name):
         ("r3d_50", {"depths": [1, 1, 1]}, (8, 32, 32), "depths = .* 4"),
     ],
 )
-def test_what_does_not_fit_is_said(name, options, clip, message):
+def test_invalid_clips_and_options_are_refused(name, options, clip, message):
     with pytest.raises(ValueError, match=message):
         first_logits(vidjax.create_model(name, **options), clip)

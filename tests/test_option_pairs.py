@@ -1,6 +1,6 @@
-"""Every two options of a residual network: both take effect, or one is refused by name.
+"""Tests every two options of a residual network: both have an effect, or one is refused.
 
-An option takes effect where the program of a training pass or the first parameters change with it.
+An option has an effect if it changes the training program or the initial parameters.
 """
 
 import functools
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def values(name):
-    """A value of each option of a network that is not its default, in a network of few blocks."""
+    """Returns a non-default value of each option, for a network of few blocks."""
     given, clip = TINY[name]
     network = variants()[name]
     found = {option: OTHER[option] for option in network.options if option != "persistent_low_res"}
@@ -52,9 +52,9 @@ def program(name, options, clip):
 
 
 @pytest.mark.parametrize("name", ["r3d_18"])
-def test_both_of_any_two_options_take_effect(name):
+def test_any_two_options_both_have_an_effect_or_one_is_refused(name):
     given, clip, found = values(name)
-    # How blocks are compiled is no part of what they compute.
+    # Options for compiling blocks do not change what they compute.
     found.pop("scan", None)
     seen = functools.cache(
         lambda options: program(name, {**given, **dict(found_of(options))}, clip)

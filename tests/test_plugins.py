@@ -1,4 +1,4 @@
-"""Modules of other packages and of this process: found, told apart, and harmless where broken."""
+"""Tests that modules of other packages and of this process are found and broken ones skipped."""
 
 import sys
 import types
@@ -26,7 +26,7 @@ TINY = {"num_classes": 3, "width": 4, "depths": (1, 0, 0, 0)}
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
-    """Each test begins and ends with what vidjax itself has."""
+    """Each test starts and ends with vidjax's own modules only."""
     monkeypatch.setattr(plugins, "_registered", {})
     monkeypatch.setattr(plugins, "_complaints", set())
     plugins.refresh()
@@ -36,13 +36,13 @@ def forgotten(monkeypatch):
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Installs a distribution of one module, whose text is given, under a name of a package."""
+    """Installs a distribution with one module of the given text as an entry point."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def install(distribution, package, name, text):
         module = f"{distribution}_{name}"
         (tmp_path / f"{module}.py").write_text(text)
-        # Another test may have imported one of that name.
+        # Another test may have imported a module of that name.
         sys.modules.pop(module, None)
         installed(tmp_path, distribution, {package: {name: module}})
         plugins.refresh()
@@ -54,11 +54,11 @@ def install(tmp_path, monkeypatch):
 
 
 def told(capsys):
-    """What was said on standard error, line by line."""
+    """Returns the lines on standard error."""
     return capsys.readouterr().err.splitlines()
 
 
-def test_a_network_of_another_package_is_listed_made_and_described(install, capsys):
+def test_networks_of_other_packages_are_listed_created_and_described(install, capsys):
     install("one", "vidjax.models", "net", NETWORK.format(name="r3d_of_one"))
     assert "r3d_of_one" in vidjax.list_models("r3d_o*")
     assert vidjax.model_card("r3d_of_one").clip == vidjax.model_card("r3d_18").clip
@@ -72,7 +72,7 @@ def test_a_network_of_another_package_is_listed_made_and_described(install, caps
     assert told(capsys) == []
 
 
-def test_a_broken_module_is_told_once_in_a_line_and_the_others_work(install, capsys):
+def test_a_broken_module_is_reported_once_and_the_others_work(install, capsys):
     for number, text in enumerate(
         ("raise RuntimeError('no\\nGPU')", "import sys; sys.exit(3)", "import nowhere_to_be_found")
     ):
@@ -91,7 +91,7 @@ def test_a_broken_module_is_told_once_in_a_line_and_the_others_work(install, cap
     assert told(capsys) == []
 
 
-def test_two_packages_with_one_name_are_an_error_that_names_both(install, capsys):
+def test_duplicate_module_names_are_an_error_naming_both_packages(install, capsys):
     install("one", "vidjax.data.builders", "tides", "def prepare(request): ...")
     install("other", "vidjax.data.builders", "tides", "def prepare(request): ...")
     assert catalog.list_datasets().count("tides") == 1
@@ -102,7 +102,7 @@ def test_two_packages_with_one_name_are_an_error_that_names_both(install, capsys
     assert told(capsys) == []
 
 
-def test_two_packages_with_one_network_are_an_error_for_whoever_asks_for_it(install, capsys):
+def test_duplicate_networks_are_an_error_on_use(install, capsys):
     install("one", "vidjax.models", "first", NETWORK.format(name="twice"))
     install("other", "vidjax.models", "second", NETWORK.format(name="twice"))
     message = (
@@ -116,7 +116,7 @@ def test_two_packages_with_one_network_are_an_error_for_whoever_asks_for_it(inst
 
 
 @pytest.mark.parametrize("module", ["resnet3d", "own"])
-def test_another_package_cannot_replace_one_of_ours(install, capsys, module):
+def test_other_packages_cannot_replace_our_modules(install, capsys, module):
     install("thief", "vidjax.models", module, NETWORK.format(name="r3d_18"))
     assert variant("r3d_18").build.func.__module__ == "vidjax.models.resnet3d"
     assert variant("r3d_18") is variants()["r3d_18"]
@@ -124,21 +124,21 @@ def test_another_package_cannot_replace_one_of_ours(install, capsys, module):
     assert "of the installed package thief is left out: vidjax has one of that name" in line
 
 
-def test_a_module_that_lists_nothing_usable_is_told(install, capsys):
+def test_a_module_without_usable_contents_is_reported(install, capsys):
     install("odd", "vidjax.methods", "odd", "OPTIONS = 5")
     assert "srtg" in methods.options()
     (line,) = told(capsys)
     assert "OPTIONS of module 'odd' of the installed package odd is not a tuple" in line
 
 
-def test_what_is_listed_but_of_another_kind_is_told(install, capsys):
+def test_contents_of_the_wrong_kind_are_reported(install, capsys):
     install("odd", "vidjax.models", "odd", "VARIANTS = ('r3d_9',)")
     assert vidjax.create_model("r3d_18", **TINY)
     (line,) = told(capsys)
     assert "'r3d_9' in VARIANTS of module 'odd' of the installed package odd is not a model" in line
 
 
-def test_a_data_set_that_cannot_be_prepared_is_refused(install):
+def test_an_incomplete_dataset_module_is_refused(install):
     install("odd", "vidjax.data.builders", "tides", "def prepared(request): ...")
     message = "data set 'tides' of the installed package odd has no function prepare"
     with pytest.raises(ValueError, match=message):
@@ -163,7 +163,7 @@ def mine(name, build):
     return types.SimpleNamespace(VARIANTS=(Variant(card(name), build, {}, methods=()),))
 
 
-def test_what_a_notebook_registers_is_there_at_once_and_can_be_replaced():
+def test_registered_modules_are_available_at_once_and_replaceable():
     variants()
     plugins.register("vidjax.models", "mine", mine("my_net", lambda **given: "first"))
     assert vidjax.create_model("my_net") == "first"
@@ -174,7 +174,7 @@ def test_what_a_notebook_registers_is_there_at_once_and_can_be_replaced():
         vidjax.create_model("my_net", srtg="final")
 
 
-def test_what_cannot_be_registered_is_refused(install):
+def test_invalid_registrations_are_refused(install):
     with pytest.raises(plugins.PluginError, match="vidjax.models already has a module 'resnet3d'"):
         plugins.register("vidjax.models", "resnet3d", None)
     install("one", "vidjax.models", "net", "")
@@ -189,7 +189,7 @@ def test_what_cannot_be_registered_is_refused(install):
 
 
 def noting(option, rank, seen):
-    """A method whose modules note, before a norm, that they run."""
+    """Returns a method whose modules, before a norm, record that they run."""
     import flax.linen as nn
 
     from vidjax.slots import Option, insert_module, option_settings, pop_stages
@@ -207,7 +207,7 @@ def noting(option, rank, seen):
     return types.SimpleNamespace(OPTIONS=(listed,))
 
 
-def test_modules_in_one_slot_run_in_the_order_of_their_ranks(monkeypatch):
+def test_modules_in_one_slot_run_in_rank_order(monkeypatch):
     from vidjax.methods.random_mean_scaling import RandomScaling
 
     seen = []
@@ -231,7 +231,7 @@ def test_modules_in_one_slot_run_in_the_order_of_their_ranks(monkeypatch):
     assert seen == ["sooner", "random_scaling", "after", "later"] * 2
 
 
-def test_a_method_with_the_name_of_a_networks_option_leaves_that_alone(capsys):
+def test_a_method_named_like_a_network_option_does_not_hide_it(capsys):
     plugins.register("vidjax.methods", "mine", noting("width", 100, []))
     assert "width" not in methods_of(variant("r3d_18"))
     assert vidjax.create_model("r3d_18", **TINY).head_width == 4
@@ -239,8 +239,8 @@ def test_a_method_with_the_name_of_a_networks_option_leaves_that_alone(capsys):
     assert line == "warning: r3d_18 has an option 'width' itself, so the method is left out"
 
 
-def test_gates_are_told_from_other_modules_in_their_slot():
-    """Another method's module in the slot of gates is neither given their settings nor checked."""
+def test_gates_are_distinguished_from_other_modules_in_their_slot():
+    """Modules of other methods in the gates' slot neither get gate settings nor checks."""
     import functools
 
     from vidjax.slots import Option, insert_module
@@ -273,7 +273,7 @@ def test_our_methods_fill_slots_in_the_order_that_golden_values_have():
     ]
 
 
-def test_files_of_methods_without_options_are_no_options():
+def test_method_files_without_options_add_no_options():
     assert "cutmix" in plugins.names(methods)
     assert "cutmix" not in methods.options()
 
@@ -287,14 +287,14 @@ def command(monkeypatch):
 
     def call(*arguments):
         monkeypatch.setattr("sys.argv", ["vidjax", *arguments])
-        # Ctrl-C stays what the tests have.
+        # Keeps the tests' handling of Ctrl-C.
         monkeypatch.setattr("vidjax.__main__.guard", lambda: None)
         return main()
 
     return call
 
 
-def test_a_command_of_another_package_is_listed_and_runs(install, command, capsys):
+def test_commands_of_other_packages_are_listed_and_run(install, command, capsys):
     install("one", "vidjax.experiments", "tides", COMMAND)
     assert command("--help") == 0
     assert "  tides          Counts tides.\n" in capsys.readouterr().out
@@ -302,7 +302,7 @@ def test_a_command_of_another_package_is_listed_and_runs(install, command, capsy
     assert capsys.readouterr().out == "tides\n"
 
 
-def test_commands_that_cannot_be_used_are_told_and_do_not_hinder_others(install, command, capsys):
+def test_unusable_commands_are_reported_and_the_others_work(install, command, capsys):
     install("one", "vidjax.experiments", "tides", COMMAND)
     install("other", "vidjax.experiments", "tides", COMMAND)
     install("broken", "vidjax.experiments", "waves", "if :")
@@ -325,7 +325,7 @@ def test_commands_that_cannot_be_used_are_told_and_do_not_hinder_others(install,
     assert capsys.readouterr().err == f"error: vidjax tides: {ambiguous}\n"
 
 
-def test_a_data_set_that_a_notebook_registers_is_prepared(tmp_path):
+def test_a_registered_dataset_can_be_prepared(tmp_path):
     asked = []
 
     def prepare(request):

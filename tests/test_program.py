@@ -39,7 +39,7 @@ def test_nested_programs_are_entered_and_loops_multiplied():
     assert not {"pjit", "jit", "scan", "remat", "custom_vjp_call"} & set(found)
 
 
-def test_layers_are_named_by_their_modules_also_under_gradients():
+def test_layers_are_named_by_their_modules_also_in_gradients():
     from vidjax.models.blocks import BasicBlock
 
     module = BasicBlock(4)
@@ -54,7 +54,7 @@ def test_layers_are_named_by_their_modules_also_under_gradients():
     assert not any("(" in layer or "." in layer for layer in layers)
 
 
-def test_both_branches_of_a_choice_are_read():
+def test_both_branches_of_a_cond_are_read():
     found = names(lambda a: jax.lax.cond(a.sum() > 0, jnp.sin, jnp.cos, a), jnp.ones(3))
     assert {"sin", "cos", "select_n"} <= set(found)
 
@@ -65,7 +65,7 @@ def test_an_empty_program_has_no_operations(length):
 
 
 def looped(a, b):
-    """Everything a program nests, with results that depend on the order of turns."""
+    """Runs all kinds of nested programs; results depend on the order of iterations."""
 
     def body(carry, own):
         carry = jnp.where(carry > 2, carry * 0.5, carry + own) * 1.1
@@ -76,7 +76,7 @@ def looped(a, b):
     return {"end": end, "squares": squares, "ordered": ordered, "chosen": chosen}
 
 
-def test_a_flat_program_computes_what_the_function_does():
+def test_a_flat_program_equals_the_function():
     a, b = jnp.arange(3.0), jnp.arange(12.0).reshape(4, 3)
     program = read_program(looped, a, b)
     given = dict(zip(program.inputs, (a, b), strict=True))
@@ -85,7 +85,7 @@ def test_a_flat_program_computes_what_the_function_does():
         np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
-def test_only_what_is_wanted_is_computed_and_forms_stand_in():
+def test_only_requested_values_are_computed_with_replacements():
     program = read_program(lambda a, b: (jnp.sin(a) * 2, jnp.cos(b)), 1.0, 1.0)
     calls = []
 
@@ -102,7 +102,7 @@ def test_only_what_is_wanted_is_computed_and_forms_stand_in():
     assert program.depending_on([second]) == {second, program.outputs[1]}
 
 
-def test_a_loop_is_unrolled_where_something_inside_is_asked_for():
+def test_a_loop_is_unrolled_if_an_inner_value_is_requested():
     def summed(a, b):
         return jax.lax.scan(lambda c, own: (jnp.tanh(c) + own, None), a, b)[0] * 2
 
@@ -122,16 +122,16 @@ def test_a_loop_is_unrolled_where_something_inside_is_asked_for():
     end, second = run(*program.outputs, turns[1])()
     np.testing.assert_allclose(end, summed(a, b), rtol=1e-6)
     np.testing.assert_allclose(second, jnp.tanh(jnp.tanh(a) + b[0]), rtol=1e-6)
-    # Given a value inside, the rest is computed from it.
+    # Given an inner value, the rest is computed from it.
     (changed,) = evaluate(program, given | {turns[3]: jnp.zeros(3)}, program.outputs)
     np.testing.assert_allclose(changed, 2 * b[3], rtol=1e-6)
 
 
-def test_a_call_keeps_a_derivative_of_its_own():
+def test_a_call_keeps_its_custom_derivative():
     def function(x):
         return jax.nn.relu(2 * x) + jax.nn.relu6(x) ** 2
 
-    # At 0 and at 6 the bodies' own derivatives are halves.
+    # At 0 and at 6 the derivatives of the bodies would be one half.
     x = jnp.array([-1.0, 0.0, 1.0, 6.0])
     program = read_program(function, x)
 
@@ -141,13 +141,13 @@ def test_a_call_keeps_a_derivative_of_its_own():
     expected = jax.grad(lambda x: function(x).sum())(x)
     assert expected[1] == 0
     np.testing.assert_array_equal(jax.grad(flat)(x), expected)
-    # What lies inside can still be asked for.
+    # Values inside are still accessible.
     clipped = next(step for step in program.operations if step.primitive == "max")
     (inner,) = evaluate(program, {program.inputs[0]: x}, clipped.outputs)
     np.testing.assert_array_equal(inner, [0, 0, 2, 12])
 
 
-def test_what_depends_on_nothing_is_there_once():
+def test_constants_appear_once():
     def resized(times):
         def function(x):
             for _ in range(times):
@@ -165,7 +165,7 @@ def test_what_depends_on_nothing_is_there_once():
     np.testing.assert_allclose(found, resized(3)(x), rtol=1e-6)
 
 
-def test_a_loop_of_unknown_length_is_no_call_of_its_body():
+def test_a_while_loop_is_not_a_call_of_its_body():
     def doubled(x):
         return jax.lax.while_loop(lambda x: x.sum() < 100, lambda x: 2 * x, x)
 

@@ -1,4 +1,4 @@
-"""The live line of a terminal, what stays of it, and estimates of the time left."""
+"""Tests the live line of a terminal, its final state, and estimates of the remaining time."""
 
 import io
 import re
@@ -14,7 +14,7 @@ _CODE = re.compile(r"\x1b\[(\?25[lh]|\d*[A-Za-z])|\r|\n|[^\x1b\r\n]+")
 
 
 def screen(text):
-    """The lines that a terminal without an end shows after it was sent a text."""
+    """Returns the lines that a terminal of unlimited height shows after receiving a text."""
     lines, row, column = [""], 0, 0
     for match in _CODE.finditer(text):
         part = match[0]
@@ -39,7 +39,7 @@ def screen(text):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """A terminal of 40 columns in the place of standard error."""
+    """Replaces standard error with a terminal of 40 columns."""
     from rich.console import Console
 
     stream = io.StringIO()
@@ -50,7 +50,7 @@ def shown(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands still until it is set."""
+    """Returns a clock that only changes when it is set."""
     now = types.SimpleNamespace(seconds=100.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: now.seconds)
     return now
@@ -66,7 +66,7 @@ def test_final_lines_and_notes_stay_and_others_are_replaced(shown, clock):
     assert screen(shown.getvalue()) == ["preparing 2/2", "compiled", "step 2"]
 
 
-def test_a_terminal_keeps_one_line_a_minute(shown, clock):
+def test_a_terminal_keeps_one_line_per_minute(shown, clock):
     with ProgressLine() as line:
         for seconds in range(0, 150, 10):
             clock.seconds = 100.0 + seconds
@@ -74,7 +74,7 @@ def test_a_terminal_keeps_one_line_a_minute(shown, clock):
     assert screen(shown.getvalue()) == ["after 60 s", "after 120 s", "after 140 s"]
 
 
-def test_a_long_line_takes_one_row_and_leaves_those_above_it(shown, clock):
+def test_a_long_line_is_cut_to_one_row(shown, clock):
     with ProgressLine() as line:
         line.note("above")
         for number in range(3):
@@ -83,7 +83,7 @@ def test_a_long_line_takes_one_row_and_leaves_those_above_it(shown, clock):
     assert screen(shown.getvalue()) == ["above", "short"]
 
 
-def test_standard_output_that_is_no_terminal_is_left_alone(shown, capsys):
+def test_standard_output_is_untouched_if_it_is_no_terminal(shown, capsys):
     with ProgressLine() as line:
         line.show("counting")
         terminal.say("a row of the table")
@@ -91,7 +91,7 @@ def test_standard_output_that_is_no_terminal_is_left_alone(shown, capsys):
     assert "a row" not in shown.getvalue()
 
 
-def test_off_a_terminal_a_plain_line_every_few_seconds(capsys, clock):
+def test_without_a_terminal_plain_lines_are_printed_every_few_seconds(capsys, clock):
     with ProgressLine() as line:
         for seconds in range(0, 25, 5):
             clock.seconds = 100.0 + seconds
@@ -101,7 +101,7 @@ def test_off_a_terminal_a_plain_line_every_few_seconds(capsys, clock):
     assert printed == ["after 0 s", "after 10 s", "after 20 s", "done"]
 
 
-def test_the_time_left_counts_down_while_a_part_takes_long(clock):
+def test_the_remaining_time_counts_down_during_long_parts(clock):
     left = TimeLeft(4, clock=lambda: clock.seconds)
     assert str(left) == ""
     clock.seconds += 60
@@ -117,7 +117,7 @@ def test_the_time_left_counts_down_while_a_part_takes_long(clock):
     assert str(left) == ""
 
 
-def test_the_time_left_follows_the_pace_of_what_is_worked_on(clock):
+def test_the_remaining_time_follows_the_current_pace(clock):
     left = TimeLeft(10, done=4, clock=lambda: clock.seconds)
     clock.seconds += 20
     left.update(6)

@@ -1,4 +1,4 @@
-"""What `import vidjax` offers: typed, and loaded when it is first used."""
+"""Tests that the public API of `vidjax` is typed and loaded lazily."""
 
 import ast
 import importlib
@@ -24,14 +24,14 @@ def told_to_type_checkers():
     return {alias.name: node.module for node in block.body for alias in node.names}
 
 
-def test_type_checkers_see_what_there_is():
+def test_type_checkers_see_all_public_names():
     homes = {name: getattr(vidjax, name).__module__ for name in vidjax.__all__}
     assert told_to_type_checkers() == homes
     assert (Path(vidjax.__file__).parent / "py.typed").exists()
 
 
 @pytest.mark.parametrize("name", vidjax.__all__)
-def test_what_is_public_says_what_it_takes_and_raises(name):
+def test_public_functions_document_and_annotate_their_arguments(name):
     thing = getattr(vidjax, name)
     text = inspect.getdoc(thing)
     signature = inspect.signature(thing)
@@ -42,7 +42,7 @@ def test_what_is_public_says_what_it_takes_and_raises(name):
 
 
 @pytest.mark.slow
-def test_a_type_checker_finds_what_is_wrong_in_a_users_program(tmp_path):
+def test_a_type_checker_finds_errors_in_a_users_program(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import vidjax\n"
         "run = vidjax.open_run('runs/mine')\n"
@@ -62,7 +62,7 @@ def test_importing_it_loads_none_of_the_large_libraries():
     assert done.stdout == "[]\n"
 
 
-def test_what_there_is_not_is_an_error_that_names_it():
+def test_unknown_names_are_errors():
     with pytest.raises(AttributeError, match="'vidjax' has no attribute 'open_runs'"):
         vidjax.open_runs  # noqa: B018
     with pytest.raises(AttributeError, match="no configuration 'foldr': did you mean 'folder'"):

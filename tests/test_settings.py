@@ -1,4 +1,4 @@
-"""Kinds of settings: what each takes, refuses and says."""
+"""Tests what each kind of setting accepts and refuses, and its description."""
 
 import numpy as np
 import pytest
@@ -50,13 +50,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("kind", "values"), TAKEN, ids=lambda x: getattr(x, "text", ""))
-def test_values_of_a_kind_are_taken(kind, values):
+def test_valid_values_are_accepted(kind, values):
     for value in values:
         check({"it": value}, {"it": kind})
 
 
 @pytest.mark.parametrize(("kind", "values"), REFUSED, ids=lambda x: getattr(x, "text", ""))
-def test_other_values_are_refused_with_name_value_and_kind(kind, values):
+def test_invalid_values_are_refused_with_name_value_and_kind(kind, values):
     for value in values:
         with pytest.raises(ValueError, match="group it = ") as caught:
             check({"it": value}, {"it": kind}, "group ")
@@ -64,7 +64,7 @@ def test_other_values_are_refused_with_name_value_and_kind(kind, values):
         assert str(caught.value).endswith(kind.text)
 
 
-def test_bounds_in_words():
+def test_bounds_are_described():
     texts = {
         number(0, 1): "a number in [0, 1]",
         number(above=0): "a number above 0",
@@ -78,7 +78,7 @@ def test_bounds_in_words():
     assert all(kind.text == text for kind, text in texts.items())
 
 
-def test_names_that_the_table_lacks_are_left_alone():
+def test_names_missing_in_the_table_are_ignored():
     check({"other": object()}, {"it": boolean()})
 
 
@@ -87,11 +87,11 @@ DEFAULTS = {"std": 0.4, "filter": "mean", "size": 3}
 
 
 @pytest.mark.parametrize("given", [{}, {"filter": "mean"}, {"std": 1, "filter": "gaussian"}])
-def test_settings_with_an_effect_are_taken(given):
+def test_settings_with_an_effect_are_accepted(given):
     check_used(given, {**DEFAULTS, **given}, NEEDS)
 
 
-def test_a_setting_that_another_one_leaves_without_effect_is_refused_with_the_fix():
+def test_settings_without_effect_are_refused_with_the_fix():
     with pytest.raises(
         ValueError, match="group std = 0.4 has no effect, because filter = 'mean': "
     ):
@@ -101,7 +101,7 @@ def test_a_setting_that_another_one_leaves_without_effect_is_refused_with_the_fi
         check_used(given, {**DEFAULTS, **given}, NEEDS)
 
 
-def test_what_is_shown_is_one_line_of_bounded_length():
+def test_shown_values_are_one_line_of_bounded_length():
     assert shown(np.eye(2)) == "array([[1., 0.], [0., 1.]])"
     assert shown("a\nb") == "'a\\nb'"
     assert len(shown("x" * 10_000)) == LONGEST + 3

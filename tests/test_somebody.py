@@ -1,4 +1,4 @@
-"""A package of somebody else's, `tests/somebody`, as if installed, is used like ours."""
+"""Tests that a third-party package, `tests/somebody`, is used like vidjax's own modules."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vidjax(site):
-    """Calls `vidjax NAME ...` where the package is installed."""
+    """Calls `vidjax NAME ...` with the package installed."""
     return lambda *arguments: run_command("vidjax", *arguments, site=str(site))
 
 
@@ -52,7 +52,7 @@ def run(vidjax, videos, tmp_path_factory):
     return workdir
 
 
-def test_somebodys_network_and_method_are_trained_on_somebodys_videos(run):
+def test_a_third_party_network_and_method_are_trained_on_third_party_videos(run):
     config = json.loads((run / "config.json").read_text())
     assert config["model"]["name"] == "plain"
     assert config["data"]["name"] == "shades"
@@ -61,7 +61,7 @@ def test_somebodys_network_and_method_are_trained_on_somebodys_videos(run):
     lines = list(map(json.loads, (run / "metrics.jsonl").read_text().splitlines()))
     logged = [line for line in lines if line["split"] == "train"]
     assert [line["step"] for line in logged] == list(range(1, 7))
-    # What the method reads from the network is logged as our methods' readings are.
+    # The method's readings are logged like those of vidjax's own methods.
     assert all(np.isfinite(line["gained/gain1"]) for line in logged)
     assert len({line["gained/gain2"] for line in logged}) > 1
 
@@ -80,7 +80,7 @@ def test_the_run_is_evaluated_and_explained(vidjax, run, videos, tmp_path):
     assert [path.suffix for path in (tmp_path / "seen").glob("*.html")] == [".html"]
 
 
-def test_what_somebody_adds_is_listed_beside_ours(vidjax):
+def test_third_party_modules_are_listed_beside_ours(vidjax):
     commands = vidjax("--help").stdout
     assert "  count_shades   Counts the videos of a folder of shades.\n" in commands
     configurations = vidjax("config").stdout.splitlines()
@@ -91,18 +91,18 @@ def test_what_somebody_adds_is_listed_beside_ours(vidjax):
     assert "start 1.0 all factors at the beginning" in described
 
 
-def test_somebodys_command_runs(vidjax, videos):
+def test_a_third_party_command_runs(vidjax, videos):
     done = vidjax("count_shades", videos)
     assert (done.returncode, done.stdout) == (0, "6\n"), done.stderr
 
 
-def test_what_is_unknown_is_answered_by_the_nearest_of_somebodys(vidjax):
+def test_unknown_names_suggest_third_party_ones(vidjax):
     error = refusal(vidjax("options", "plian"))
     assert "model 'plian' is unknown: did you mean 'plain'" in error
     assert "did you mean 'count_shades'" in refusal(vidjax("count_shade"))
 
 
-def test_somebodys_augmentation_is_checked_as_ours_are(vidjax, videos, tmp_path):
+def test_third_party_augmentations_are_checked_like_ours(vidjax, videos, tmp_path):
     def error(setting):
         command = ["train", "--config=quick_shades", f"--workdir={tmp_path / 'run'}"]
         return refusal(vidjax(*command, f"--config.augment.also.{setting}"))

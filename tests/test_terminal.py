@@ -1,4 +1,4 @@
-"""What a terminal gets to see of texts from others."""
+"""Tests that texts from outside cannot control the terminal."""
 
 import ast
 import io
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 EVIL = "\x1b]0;title\x07[link=http://a]x[/y].mp4 [b]\r\u202e"
 
 
-def test_a_line_has_no_codes_and_stays_one_line(capsys):
+def test_a_line_has_no_control_codes_or_line_breaks(capsys):
     terminal.say(EVIL, "a\nb", 3)
     terminal.complain("\x1b[2J")
     out, err = capsys.readouterr()
@@ -25,7 +25,7 @@ def test_a_line_has_no_codes_and_stays_one_line(capsys):
     assert err == "\\x1b[2J\n"
 
 
-def test_a_table_takes_no_markup(capsys):
+def test_tables_show_markup_as_text(capsys):
     terminal.table("[b]title", ("name", "[i]n"), [("x[/y].mp4", 1), ("\x1b[31m", "[link=a]")])
     shown = capsys.readouterr().out
     for text in ("[b]title", "[i]n", "x[/y].mp4", r"\x1b[31m", "[link=a]"):
@@ -33,7 +33,7 @@ def test_a_table_takes_no_markup(capsys):
     assert "\x1b" not in shown
 
 
-def test_the_progress_line_takes_no_markup_and_no_codes(capsys):
+def test_the_progress_line_shows_markup_and_codes_as_text(capsys):
     with ProgressLine(seconds=0) as progress:
         progress.show(f"explaining {EVIL}")
         progress.note(EVIL)
@@ -45,7 +45,7 @@ def test_the_progress_line_takes_no_markup_and_no_codes(capsys):
     assert "\u202e" not in shown
 
 
-def test_the_live_line_of_a_terminal_takes_no_markup_and_no_codes(monkeypatch):
+def test_the_live_line_of_a_terminal_shows_markup_and_codes_as_text(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(
         terminal, "Console", lambda **settings: _terminal(stream, **settings | {"file": stream})
@@ -55,7 +55,7 @@ def test_the_live_line_of_a_terminal_takes_no_markup_and_no_codes(monkeypatch):
     shown = stream.getvalue()
     assert "x[/y].mp4 [b]" in shown
     assert "\x1b]0;" not in shown
-    # A terminal it was: what rich itself draws with is there.
+    # It was a terminal: rich's own control codes are present.
     assert "\x1b[" in shown
 
 
@@ -66,8 +66,8 @@ def _terminal(stream, **settings):
 
 
 @pytest.mark.parametrize("package", ["vidjax", "experiments"])
-def test_nothing_is_printed_in_another_way(package):
-    # It is copied into exported folders, and stands alone.
+def test_everything_is_printed_through_the_terminal_module(package):
+    # It is copied into exported folders and must not depend on vidjax.
     excepted = {ROOT / "vidjax/terminal.py", ROOT / "vidjax/trained/exporting/load.py"}
     found = [
         f"{file.relative_to(ROOT)}:{node.lineno}"

@@ -1,4 +1,4 @@
-"""Names from outside, and pictures with names that Matplotlib would take for mathematics."""
+"""Tests names from outside, including ones that Matplotlib would read as mathematics."""
 
 import io
 import json
@@ -44,14 +44,14 @@ def test_printable_names_are_unchanged():
         ("\ud800", r"\ud800", "not UTF-8"),
     ],
 )
-def test_other_names_become_one_line_of_text(name, line, why):
+def test_other_names_are_escaped_to_one_line(name, line, why):
     assert printable(name) == line
     assert line.encode("utf-8").decode("utf-8").isprintable()
     assert why in flaw(name)
 
 
 def drawn(text, **how):
-    """The pixels of a picture with a text."""
+    """Returns the pixels of a figure with a text."""
     figure = Figure(figsize=(4, 1))
     figure.text(0.1, 0.4, text, **how)
     pixels = io.BytesIO()
@@ -60,11 +60,11 @@ def drawn(text, **how):
 
 
 @pytest.mark.parametrize("name", [BAD, "win $5_$ now", "$", r"a\$b", "a$b", r"\alpha", "x_1^2"])
-def test_figure_text_shows_a_name_as_it_is(name):
+def test_figure_text_shows_a_name_literally(name):
     assert drawn(figure_text(name)) == drawn(name, parse_math=False)
 
 
-def test_figure_text_is_cut_where_it_is_long():
+def test_long_figure_text_is_cut():
     assert figure_text("x" * 100_000) == "x" * 59 + "\u2026"
     assert figure_text("two\nlines") == "two\nlines"
 
@@ -90,7 +90,7 @@ PICTURES = list(_pictures())
 
 
 @pytest.mark.parametrize(("kind", "draw"), PICTURES, ids=dict(PICTURES))
-def test_pictures_take_names_for_names(kind, draw, tmp_path):
+def test_plots_show_names_literally(kind, draw, tmp_path):
     figure = draw()
     figure.savefig(tmp_path / "picture.png")
     shown = [text.get_text() for text in figure.findobj(lambda each: hasattr(each, "get_text"))]
@@ -116,11 +116,11 @@ def test_pictures_take_names_for_names(kind, draw, tmp_path):
         ("\ud800", "%ED%A0%80"),
     ],
 )
-def test_a_name_of_a_file_leads_nowhere(name, file):
+def test_file_names_cannot_leave_their_folder(name, file):
     assert file_name(name) == file
 
 
-def test_names_of_files_are_different_for_different_names(tmp_path):
+def test_different_names_give_different_file_names(tmp_path):
     names = ["a/b", "a%2Fb", "a\\b", "a_b", "..", ".", "x" * 300, "x" * 301, "\u6b69" * 200, "con"]
     files = [file_name(name) for name in names]
     assert len(set(files)) == len(names)
@@ -129,7 +129,7 @@ def test_names_of_files_are_different_for_different_names(tmp_path):
     assert len(list(tmp_path.iterdir())) == len(names)
 
 
-def test_a_script_is_ended_by_no_text():
+def test_no_text_can_end_a_script():
     data = {"a": "</script><script>x()</script><!-- \u2028", "b": ["\ud800"]}
     text = script_json(data)
     assert "<" not in text
@@ -137,5 +137,5 @@ def test_a_script_is_ended_by_no_text():
     assert json.loads(text) == data
 
 
-def test_what_turns_the_order_of_text_is_written_out():
+def test_bidirectional_control_characters_are_escaped():
     assert printable("a\u202eb\u2066") == r"a\u202eb\u2066"

@@ -1,4 +1,4 @@
-"""Small real videos for tests, whose frames carry their own number."""
+"""Writes small videos for tests; each frame shows its number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK = 8
 
 
 def numbered_frames(count: int, height: int = 48, width: int = 64) -> np.ndarray:
-    """Frames uint8 `[T, H, W, 3]`: eight blocks in the top row are the bits of the number."""
+    """Returns frames uint8 `[T, H, W, 3]`; eight blocks in the top row are the number's bits."""
     frames = np.full((count, height, width, 3), 90, np.uint8)
     for number, frame in enumerate(frames):
         for bit in range(8):
@@ -22,7 +22,7 @@ def numbered_frames(count: int, height: int = 48, width: int = 64) -> np.ndarray
 
 
 def read_numbers(frames: np.ndarray) -> list[int]:
-    """The numbers that frames made by `numbered_frames` carry."""
+    """Returns the numbers that `numbered_frames` wrote into frames."""
     centers = frames[:, BLOCK // 2, BLOCK // 2 :: BLOCK][:, :8, 0] > 128
     return [int((row * 2 ** np.arange(8)).sum()) for row in centers]
 
@@ -34,7 +34,7 @@ def write_video(
     times: list[float] | None = None,
     key_every: int = 250,
 ) -> Path:
-    """Writes H.264; `times` in seconds make the frame rate variable."""
+    """Writes H.264; `times` in seconds give a variable frame rate."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
@@ -52,7 +52,7 @@ def write_video(
 
 
 def write_interlaced(path: Path, frames: np.ndarray) -> Path:
-    """Writes MPEG-2, half as many frames: even rows are of one moment, odd rows of the next."""
+    """Writes MPEG-2 with half as many frames: odd rows are one frame later than even rows."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg2video", rate=25)
         stream.height, stream.width = frames.shape[1:3]

@@ -1,4 +1,4 @@
-"""The wheel of the working tree, built by the tools that are installed here."""
+"""Builds the wheel of the working tree with the installed tools."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def build_wheel(folder):
-    """Builds the wheel into a folder without looking for packages; returns its path."""
+    """Builds the wheel into a folder without downloading packages; returns its path."""
     built = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     built += ["--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder), str(ROOT)]
     done = subprocess.run(built, capture_output=True, text=True)

@@ -20,7 +20,7 @@ def check_array_path(directory: Path, *, read_only: bool = False) -> None:
       read_only: whether they were written elsewhere and will only be read.
 
     Raises:
-      PlaceError: names the path and the character.
+      ArrayPathError: names the path and the character.
     """
     path = directory.absolute().as_posix()
     if path.startswith("s3://"):

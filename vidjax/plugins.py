@@ -81,6 +81,16 @@ def register(package: str, name: str, module: Any) -> None:
 
     Raises:
       PluginError: the package is unknown, or has another module of that name.
+
+    Examples:
+      >>> import dataclasses, types, vidjax
+      >>> from vidjax.models import resnet3d
+      >>> from vidjax.plugins import register
+      >>> card = dataclasses.replace(resnet3d.VARIANTS[0].card, name="my_resnet")
+      >>> mine = dataclasses.replace(resnet3d.VARIANTS[0], card=card)
+      >>> register("vidjax.models", "mine", types.SimpleNamespace(VARIANTS=(mine,)))
+      >>> vidjax.list_models("my_*")
+      ['my_resnet']
     """
     if package not in PACKAGES:
         raise PluginError(f"package {package!r} cannot be extended: {nearest(package, PACKAGES)}")
@@ -99,7 +109,7 @@ def refresh() -> None:
         memory.cache_clear()
 
 
-def remembered(find: Find) -> Find:
+def cached(find: Find) -> Find:
     """Caches the result of a function until `refresh` is called."""
     memory: Any = functools.cache(find)
     _memories.append(memory)

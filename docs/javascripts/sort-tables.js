@@ -2,16 +2,17 @@
 (() => {
   const FEWEST_ROWS = 8;
 
-  // "12,697,264", "111.151 G" and "16x224x224, stride 2" begin with numbers; "-" comes last.
+  const UNITS = { k: 1e3, M: 1e6, G: 1e9 };
+
+  // "12,697,264", "5.9 k", "111.151 G" and "16x224x224, stride 2" begin with numbers; "-" is last.
   const numberOf = (text) => {
-    const found = /^-?[\d,]*\.?\d+/.exec(text);
-    return found ? Number(found[0].replaceAll(",", "")) : NaN;
+    const found = /^(-?[\d,]*\.?\d+)(?: ([kMG])$)?/.exec(text);
+    return found ? Number(found[1].replaceAll(",", "")) * (UNITS[found[2]] ?? 1) : NaN;
   };
 
   const compare = (a, b) => {
-    const [first, second] = [numberOf(a), numberOf(b)];
-    if (!Number.isNaN(first) && !Number.isNaN(second)) return first - second;
-    return a.localeCompare(b, "en", { numeric: true });
+    const difference = numberOf(a) - numberOf(b);
+    return difference || a.localeCompare(b, "en", { numeric: true });
   };
 
   const sort = (table, column, descending) => {

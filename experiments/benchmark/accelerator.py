@@ -40,7 +40,7 @@ _SECONDS = flags.DEFINE_float("job_seconds", 3600, "SECONDS: Time limit of a job
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedJob:
     """A job that has ended.
 
     Attributes:
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     folder = as_path(_OUTPUT.value)
     chosen = jobs(folder, _PARTS.value, _NETWORKS.value, tiny=_TINY.value)
     folder.mkdir(parents=True)
-    done: list[Done] = []
+    done: list[FinishedJob] = []
     for job in chosen:
         say(job.command)
         done.append(_run(job, _SECONDS.value))
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit(f"failed: {', '.join(failed)}; see {folder / 'report.md'}")
 
 
-def _run(job: Job, limit: float) -> Done:
+def _run(job: Job, limit: float) -> FinishedJob:
     start = time.perf_counter()
     command = [sys.executable, "-m", "vidjax.experiments.benchmark", *job.arguments]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -102,10 +102,10 @@ def _run(job: Job, limit: float) -> Done:
         except subprocess.TimeoutExpired:
             ending = f"ended after {limit:g} s"
     text = log.read_text(errors="replace")
-    return Done(job, ending, time.perf_counter() - start, text)
+    return FinishedJob(job, ending, time.perf_counter() - start, text)
 
 
-def _report(folder: Path, done: Sequence[Done]) -> None:
+def _report(folder: Path, done: Sequence[FinishedJob]) -> None:
     today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     command = shlex.join(["python", "-m", "experiments.benchmark", "accelerator", *sys.argv[1:]])
     parts = [f"# Speed on this machine\n\n`{command}`, {today}\n"]

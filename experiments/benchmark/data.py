@@ -49,7 +49,7 @@ from .. import help_text
 from .decoders import Decoder, own_decoders, peers
 from .generated_videos import FPS, generated
 from .machine import describe, versions
-from .many_shards import spread
+from .many_shards import copy_into_shards
 from .soak import soak
 from .storage import Work, bucket, measure
 from .timing import print_table
@@ -183,7 +183,7 @@ def _measure_storage(far: Path, scratch: Path) -> None:
         rounds=_ROUNDS.value,
     )
     local = scratch / "shards"
-    spread(folder, local, "train", (_EACH.value,) * _SHARDS.value)
+    copy_into_shards(folder, local, "train", (_EACH.value,) * _SHARDS.value)
     measure(local, far, work, scratch)
 
 

@@ -33,9 +33,7 @@ _MODELS = flags.DEFINE_list(
     "models", ["r3d_18", "x3d_s", "slowonly_50"], "NETWORK,...: Networks to measure."
 )
 _CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
-_WIDTH = flags.DEFINE_integer(
-    "width", None, "Channels of the stem; the published width by default."
-)
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
 _MASKS = flags.DEFINE_integer("masks", 32, "Number of masks of RISE.", lower_bound=1)
 _VIEWS = flags.DEFINE_integer("views", 30, "Views of a video.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds; the median counts.", lower_bound=1)

@@ -174,13 +174,13 @@ _STEPS = ("batch", "frames", "pixels", "width", "depth", "classes")
 
 
 def _of_step(axis: str) -> list[Line]:
-    times, memory, compiling, asked = {}, {}, {}, {}
+    times, memory, compiling, ideal = {}, {}, {}, {}
     for size, each in _grown(axis).items():
         model = vidjax.create_model(
             _MODEL.value, num_classes=each.classes, width=each.width, depths=(each.blocks,) * 4
         )
         shape = (each.batch, *each.clip, 3)
-        asked[size] = float(TRAINING * count_flops_and_bytes(model, shape).macs)
+        ideal[size] = float(TRAINING * count_flops_and_bytes(model, shape).macs)
         step = make_step(model, shape)
         times[size] = time_in_turns({"step": step}, _ROUNDS.value)["step"]
         memory[size], compiling[size] = step.memory / 2**20, step.seconds
@@ -188,8 +188,8 @@ def _of_step(axis: str) -> list[Line]:
         release()
         jax.clear_caches()
     return [
-        Line(axis, "ms a step", times, asked),
-        Line(axis, "MiB planned", memory, asked if axis in ("width", "depth") else None),
+        Line(axis, "ms a step", times, ideal),
+        Line(axis, "MiB planned", memory, ideal if axis in ("width", "depth") else None),
         Line(axis, "s to compile", compiling),
     ]
 

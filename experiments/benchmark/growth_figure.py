@@ -11,7 +11,8 @@ from vidjax.storage.writing import writing_bytes
 if TYPE_CHECKING:
     from .growth_line import Line
 
-_ACROSS = 4
+# Two panels side by side can be read on a page; four could not.
+_ACROSS = 2
 _MARKS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -27,7 +28,7 @@ def draw(file: Path, lines: Sequence[Line]) -> None:
     axes = list(dict.fromkeys(line.axis for line in lines))
     across = min(_ACROSS, len(axes))
     down = -(-len(axes) // across)
-    figure = Figure(figsize=(3.6 * across, 3.1 * down), layout="constrained")
+    figure = Figure(figsize=(3.8 * across, 2.8 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flat
     for panel, axis in zip(panels, axes, strict=False):
         _panel(panel, axis, [line for line in lines if line.axis == axis])
@@ -39,6 +40,8 @@ def draw(file: Path, lines: Sequence[Line]) -> None:
 
 
 def _panel(panel: Any, axis: str, lines: Sequence[Line]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     sizes = sorted({size for line in lines for size in line.points})
     linear = [size / sizes[0] for size in sizes]
     panel.plot(sizes, linear, color="grey", linestyle="--", linewidth=1, label="linear")
@@ -53,6 +56,9 @@ def _panel(panel: Any, axis: str, lines: Sequence[Line]) -> None:
     if sizes[-1] < 100 * sizes[0]:
         panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
     panel.minorticks_off()
+    low, high = panel.get_ylim()
+    panel.yaxis.set_major_locator(LogLocator(subs=(1,) if high > 100 * low else (1, 2, 5)))
+    panel.yaxis.set_minor_formatter(NullFormatter())
     panel.yaxis.set_major_formatter("{x:g}")
     panel.set_title(axis, fontsize="medium")
     panel.grid(alpha=0.3)

@@ -19,13 +19,13 @@ class Line:
       axis: the axis along which the size grows.
       quantity: name of the quantity, with its unit.
       points: value of the quantity, by size.
-      asked: growth of an ideal program at the same sizes, up to a constant factor; None is linear.
+      ideal: growth of an ideal program at the same sizes, up to a constant factor; None is linear.
     """
 
     axis: str
     quantity: str
     points: Mapping[int, float]
-    asked: Mapping[int, float] | None = None
+    ideal: Mapping[int, float] | None = None
 
     @property
     def exponent(self) -> float:
@@ -38,14 +38,14 @@ class Line:
         return slope(dict(sorted(self.points.items())[-2:]))
 
     @property
-    def asked_exponent(self) -> float:
+    def ideal_exponent(self) -> float:
         """Exponent of the ideal growth between the two largest points; at least 1."""
-        return max(1.0, slope(dict(sorted(self.asked.items())[-2:]))) if self.asked else 1.0
+        return max(1.0, slope(dict(sorted(self.ideal.items())[-2:]))) if self.ideal else 1.0
 
     def cells(self) -> tuple[str, ...]:
         """Formats a row of the table."""
         sizes = sorted(self.points)
-        above = self.last > self.asked_exponent + _SLACK
+        above = self.last > self.ideal_exponent + _SLACK
         return (
             f"{self.axis}, {sizes[0]} to {sizes[-1]}",
             self.quantity,
@@ -53,7 +53,7 @@ class Line:
             f"{self.points[sizes[-1]]:.3g}",
             f"{self.exponent:.2f}",
             f"{self.last:.2f}",
-            f"{self.asked_exponent:.2f}",
+            f"{self.ideal_exponent:.2f}",
             "above" if above else "",
         )
 

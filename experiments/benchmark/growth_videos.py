@@ -28,7 +28,7 @@ from vidjax.storage.writing import make_folder, write_text
 from vidjax.terminal import say
 
 from .generated_videos import generated
-from .many_shards import spread
+from .many_shards import copy_into_shards
 from .own_memory import peak, resident
 
 PARTS = ("read the list", "plan", "prepare again", "start training", "start evaluating")
@@ -66,7 +66,7 @@ def _make(count: int, scratch: Path) -> None:
         file.touch()
     builder = _builder(_request(scratch / "large", _list(many, scratch)))
     shards = [_SHARD] * (count // _SHARD) + [count % _SHARD] * bool(count % _SHARD)
-    spread(small, make_folder(builder.folder), "train", tuple(shards))
+    copy_into_shards(small, make_folder(builder.folder), "train", tuple(shards))
     builder.sources.write(builder.folder)
     write_report(builder.folder, builder.manifest, [])
 

@@ -16,7 +16,7 @@ from vidjax.data.record_index import read_record_index, write_record_index
 from vidjax.storage.writing import make_folder, replacing, write_text
 
 
-def spread(folder: Path, to: Path, split: str, lengths: tuple[int, ...]) -> None:
+def copy_into_shards(folder: Path, to: Path, split: str, lengths: tuple[int, ...]) -> None:
     """Writes a data set of one split, whose shards repeat the videos of another data set in turn.
 
     Args:

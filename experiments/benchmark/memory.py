@@ -28,7 +28,7 @@ from vidjax.terminal import complain, say
 
 from .arguments import clip_sizes
 from .machine import describe, versions
-from .memory_case import MAPS, Asked, Found
+from .memory_case import MAPS, MemoryCase, MemoryResult
 from .timing import print_table
 
 _MODELS = flags.DEFINE_list(
@@ -36,9 +36,7 @@ _MODELS = flags.DEFINE_list(
 )
 _BATCH = flags.DEFINE_integer("batch", 8, "Clips per step.", lower_bound=1)
 _CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
-_WIDTH = flags.DEFINE_integer(
-    "width", None, "Channels of the stem; the published width by default."
-)
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
 _MAPS = flags.DEFINE_list("maps", list(MAPS), "METHOD,...: Explanations of one clip to measure.")
 _PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "Framework to compare with.")
 _STAGES = (1, 2, 3, 4)
@@ -75,19 +73,19 @@ def main(arguments: Sequence[str]) -> None:
     print_table(f"clips of {'x'.join(_CLIP.value)}, float32", COLUMNS, rows)
 
 
-def _cases(model: str) -> Iterator[Asked]:
+def _cases(model: str) -> Iterator[MemoryCase]:
     """Yields the cases; those of PyTorch come first, because the others are compared with them."""
     vidjax.model_card(model)
     clip, batch = clip_sizes(_CLIP.value), _BATCH.value
     if _PEER.value == "torch" and _has_peer(model):
-        yield Asked(model, "torch train", batch, clip, _WIDTH.value)
-        yield Asked(model, "torch forward", batch, clip, _WIDTH.value)
-    yield Asked(model, "vidjax train", batch, clip, _WIDTH.value)
+        yield MemoryCase(model, "torch train", batch, clip, _WIDTH.value)
+        yield MemoryCase(model, "torch forward", batch, clip, _WIDTH.value)
+    yield MemoryCase(model, "vidjax train", batch, clip, _WIDTH.value)
     if _takes_remat(model):
-        yield Asked(model, "vidjax train, remat", batch, clip, _WIDTH.value, _STAGES)
-    yield Asked(model, "vidjax forward", batch, clip, _WIDTH.value)
+        yield MemoryCase(model, "vidjax train, remat", batch, clip, _WIDTH.value, _STAGES)
+    yield MemoryCase(model, "vidjax forward", batch, clip, _WIDTH.value)
     for name in _MAPS.value:
-        yield Asked(model, name, 1, clip, _WIDTH.value)
+        yield MemoryCase(model, name, 1, clip, _WIDTH.value)
 
 
 def _has_peer(model: str) -> bool:
@@ -106,15 +104,15 @@ def _takes_remat(model: str) -> bool:
     return True
 
 
-def _measure(case: Asked) -> Found:
+def _measure(case: MemoryCase) -> MemoryResult:
     command = [sys.executable, "-m", f"{__package__}.memory_case", json.dumps(vars(case))]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{case.model}, {case.what}: {done.stderr.strip()}")
-    return records.parsed(done.stdout.splitlines()[-1], Found)
+    return records.parsed(done.stdout.splitlines()[-1], MemoryResult)
 
 
-def _row(case: Asked, found: Found, other: float | None) -> tuple[str, ...]:
+def _row(case: MemoryCase, found: MemoryResult, other: float | None) -> tuple[str, ...]:
     is_own_pass = case.what.startswith("vidjax") and other
     return (
         case.model,

@@ -41,7 +41,7 @@ _CLASSES, _RUNS, _EVERY = 400, 3, 0.001
 
 
 @dataclass(frozen=True)
-class Asked:
+class MemoryCase:
     """The case to measure.
 
     Attributes:
@@ -62,7 +62,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Found:
+class MemoryResult:
     """The result in bytes: the memory that XLA plans (0 if unknown), and the peak."""
 
     planned: int
@@ -71,53 +71,53 @@ class Found:
 
 def main(text: str) -> None:
     """Measures the case that is described in JSON, and prints the result."""
-    asked = records.parsed(text, Asked)
+    case = records.parsed(text, MemoryCase)
     # Loads the libraries and starts the threads that all cases share.
     jax.block_until_ready(jax.jit(jnp.sum)(jnp.ones(8)))
-    if asked.what.startswith("torch"):
+    if case.what.startswith("torch"):
         import torch
 
         torch.ones(8).sum()
     before = resident()
-    work, planned = _made(asked)
+    work, planned = _made(case)
     work()
     gc.collect()
     _return_freed_memory()
     peak = _peak_while(work) - before
     device = _device_peak()
-    say(json.dumps(asdict(Found(planned, peak if device is None else device))))
+    say(json.dumps(asdict(MemoryResult(planned, peak if device is None else device))))
 
 
-def _made(asked: Asked) -> tuple[Callable[[], object], int]:
-    shape = (asked.batch, *asked.clip, 3)
-    if asked.what.startswith("torch"):
-        return _of_torch(asked, shape), 0
-    options: dict[str, Any] = {"width": asked.width} if asked.width else {}
-    if asked.remat:
-        options["remat"] = asked.remat
-    model = vidjax.create_model(asked.model, num_classes=_CLASSES, **options)
-    if asked.what in MAPS:
-        return _of_map(asked, model, shape), 0
-    make = make_step if "train" in asked.what else make_forward
+def _made(case: MemoryCase) -> tuple[Callable[[], object], int]:
+    shape = (case.batch, *case.clip, 3)
+    if case.what.startswith("torch"):
+        return _of_torch(case, shape), 0
+    options: dict[str, Any] = {"width": case.width} if case.width else {}
+    if case.remat:
+        options["remat"] = case.remat
+    model = vidjax.create_model(case.model, num_classes=_CLASSES, **options)
+    if case.what in MAPS:
+        return _of_map(case, model, shape), 0
+    make = make_step if "train" in case.what else make_forward
     made = make(model, shape)
     return made, made.memory
 
 
-def _of_map(asked: Asked, model: Any, shape: tuple[int, ...]) -> Callable[[], object]:
+def _of_map(case: MemoryCase, model: Any, shape: tuple[int, ...]) -> Callable[[], object]:
     from vidjax.explain.saliency_map import saliency_map
 
     clip = jax.random.normal(jax.random.key(1), shape)
     variables = initial_variables(model, clip)
-    settings = MAPS[asked.what]
-    return partial(saliency_map, model, variables, clip[0], 0, asked.what, **settings)
+    settings = MAPS[case.what]
+    return partial(saliency_map, model, variables, clip[0], 0, case.what, **settings)
 
 
-def _of_torch(asked: Asked, shape: tuple[int, ...]) -> Callable[[], object]:
+def _of_torch(case: MemoryCase, shape: tuple[int, ...]) -> Callable[[], object]:
     from ..torch_networks.registry import network
     from .torch_baseline import LAYOUTS, make_pass
 
-    peer = network(asked.model, _CLASSES, width=asked.width, depths=None)
-    train, layout = "train" in asked.what, LAYOUTS["torch"]
+    peer = network(case.model, _CLASSES, width=case.width, depths=None)
+    train, layout = "train" in case.what, LAYOUTS["torch"]
     return make_pass(peer, shape, _CLASSES, train=train, dtype="float32", layout=layout)
 
 

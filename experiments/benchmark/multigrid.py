@@ -15,7 +15,7 @@ from absl import flags
 from rich.console import Console
 
 import vidjax
-from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
+from vidjax.data.multigrid import GridShape, Multigrid, cycles, grid_schedule, mean_batch
 from vidjax.progress import duration
 
 from .arguments import clip_sizes
@@ -99,6 +99,6 @@ def _epoch(
 ) -> tuple[float, float, float]:
     """Returns the seconds of an epoch's steps, the compile time of its shapes, and its steps."""
     epoch = _VIDEOS.value / mean_batch(cycles(grid, base))
-    table = timetable(grid, base, steps=round(epoch), steps_per_epoch=epoch)
+    table = grid_schedule(grid, base, steps=round(epoch), steps_per_epoch=epoch)
     steps = np.array([times[str(shape)] for shape in table.shapes])[table.index]
     return steps.sum() / 1e3, sum(peers[shape].seconds for shape in table.shapes), epoch

@@ -32,9 +32,7 @@ _TOPOLOGY = flags.DEFINE_string(
 )
 _CLIPS = flags.DEFINE_integer("clips", 8, "Clips per step and device.", lower_bound=1)
 _SHAPE = flags.DEFINE_list("clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
-_WIDTH = flags.DEFINE_integer(
-    "width", None, "Channels of the stem; the published width by default."
-)
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
 _CLASSES = flags.DEFINE_integer("classes", 400, "Number of classes.", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "Compute type.")
 _SHOWN = flags.DEFINE_integer("shown", 4, "Number of findings of each kind to list.", lower_bound=0)

@@ -36,9 +36,7 @@ LEVELS = {
     "mtnet_m": 3,
     "mtnet_l": 3,
 }
-_MODELS = flags.DEFINE_list(
-    "models", list(LEVELS), "NETWORK,...: Networks. By default those of table 7.1."
-)
+_MODELS = flags.DEFINE_list("models", list(LEVELS), "NETWORK,...: Networks to measure.")
 _CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of the clips.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds; the median counts.", lower_bound=1)
 COLUMNS = (

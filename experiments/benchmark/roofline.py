@@ -88,25 +88,25 @@ class Product:
       traffic: bytes that it reads and writes.
       result: bytes that it writes.
       outputs: output channels.
-      apart: whether it is channel-wise.
+      channelwise: whether it is a channel-wise convolution.
     """
 
     macs: int
     traffic: int
     result: int
     outputs: int
-    apart: bool
+    channelwise: bool
 
     def bound(self, chip: Chip) -> float:
         """Returns the lower bound of its time in seconds."""
-        rate = chip.vector if self.apart else chip.tflops
+        rate = chip.vector if self.channelwise else chip.tflops
         return max(2 * self.macs / (1e12 * rate), self.traffic / (1e9 * chip.bandwidth))
 
     def expected(self, chip: Chip) -> float:
         """Returns the expected seconds in training, with norms and with idle matrix units."""
         full = -(-self.outputs // chip.channels) * chip.channels
-        fill = 1.0 if self.apart else self.outputs / full
-        rate = (chip.vector if self.apart else chip.tflops) * fill
+        fill = 1.0 if self.channelwise else self.outputs / full
+        rate = (chip.vector if self.channelwise else chip.tflops) * fill
         product = max(2 * self.macs / (1e12 * rate), self.traffic / (1e9 * chip.bandwidth))
         return TRAINING * product + _MOVED * self.result / (1e9 * chip.bandwidth)
 
@@ -123,7 +123,7 @@ def products(model: Any, shape: tuple[int, ...]) -> list[Product]:
                 array_bytes([*each.inputs, *each.outputs]),
                 array_bytes(each.outputs),
                 outputs,
-                apart=groups == outputs > 1,
+                channelwise=groups == outputs > 1,
             )
         )
     return found

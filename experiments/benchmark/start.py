@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> None:
             for task in _PASSES.value
         ]
         title = f"compiling, {_BATCH.value} clips of {_CLIP.value} in float32"
-        print_table(title, CompileTime.COLUMNS, [_apart(case).cells() for case in cases])
+        print_table(title, CompileTime.COLUMNS, [_in_new_process(case).cells() for case in cases])
     if "runs" in _PARTS.value:
         with tempfile.TemporaryDirectory() as folder:
             rows = [start.cells() for start in _starts(Path(folder), clip)]
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> None:
         print_table(f"help, medians of {_ROUNDS.value}", ("command", "s"), rows)
 
 
-def _apart(case: Case) -> CompileTime:
+def _in_new_process(case: Case) -> CompileTime:
     """Measures compile time in a separate process, so that its memory is separate too."""
     spawning = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, spawning) as process:

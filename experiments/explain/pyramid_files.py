@@ -11,7 +11,7 @@ import numpy as np
 
 from vidjax.data.encode import write_gif, write_mp4
 from vidjax.explain.captioned_map import resolution
-from vidjax.explain.contact_sheet import spread
+from vidjax.explain.contact_sheet import evenly_spaced
 from vidjax.explain.pyramid_animation import play_pyramid
 from vidjax.explain.pyramid_figure import DPI, draw_pyramid
 from vidjax.explain.pyramid_json import to_json
@@ -48,7 +48,7 @@ def write_one(
     write_figure(files[1], draw_pyramid(*given, **said), dpi=DPI)
     played = play_pyramid(*given, **said)
     write_mp4(files[2], played, seen.fps)
-    numbers = spread(len(played), LONGEST_GIF)
+    numbers = evenly_spaced(len(played), LONGEST_GIF)
     small = np.stack([_reduced(played[number]) for number in numbers])
     write_gif(files[3], small, seen.fps * len(small) / len(played))
     return files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from vidjax.data.multigrid import GridShape, Multigrid, Timetable, timetable
+from vidjax.data.multigrid import GridSchedule, GridShape, Multigrid, grid_schedule
 from vidjax.run.config import Config
 
 _PANELS = {
@@ -21,10 +21,10 @@ def of_config(config: Config) -> Multigrid:
     return dataclasses.replace(Multigrid(**vars(config.multigrid)), over="epoch")
 
 
-def tables(grid: Multigrid, base: GridShape, steps: int) -> dict[str, Timetable]:
+def tables(grid: Multigrid, base: GridShape, steps: int) -> dict[str, GridSchedule]:
     """Returns the shapes of an epoch with this number of steps, by kind of cycle."""
     return {
-        cycle: timetable(
+        cycle: grid_schedule(
             dataclasses.replace(grid, cycle=cycle), base, steps=steps, steps_per_epoch=steps
         )
         for cycle in _PANELS

@@ -32,22 +32,27 @@ FACTS: Mapping[str, str] = {
     "affection": "lambda",
     "top1_deviation": "± top-1",
     "top5_deviation": "± top-5",
-    "forward": "ms forward",
-    "backward": "ms backward",
-    "latency": "ms added",
-    "back_step": "ms a back-step",
+    "forward": "forward, ms",
+    "backward": "backward, ms",
+    "latency": "added, ms",
+    "back_step": "a back-step, ms",
     "theta": "theta",
 }
 MEANING = (
-    "Columns have the papers' own numbers, except those with *ours*, which are counted here. "
-    "Multiply-adds are in 1e9, for one clip of the given size, of convolutions and matrix "
-    "products. Parameters are in millions, with 400 classes, except where a table prints no "
-    f"count. `{MARK}` marks a count that differs from the printed one by more than 2 %; the last "
-    "column says why. *trained by* is the configuration that trains the row, for "
-    "`vidjax train --config=...`, and the number of settings that the table changes in it. "
-    "*printed only*: the paper took the number from elsewhere, and no configuration here trains "
-    "it; the counts are of the network beside it. Regularisers, pools and the tests of gates are "
-    "not counted: the first two cost nothing, the last next to nothing."
+    "Here you can look up every table of the papers, with our counts beside the printed ones and "
+    "the configuration that trains each row. Numbers are the papers' own, except in columns with "
+    "*ours*, which we counted.\n\n"
+    "- **Multiply-adds** are in 1e9 (G). They are those of convolutions and matrix products for "
+    "one clip of the given size. Regularisers and pooling need none, and the tests of gates next "
+    "to none, so they are not counted.\n"
+    "- **Parameters** are in millions (M). The networks have 400 classes, except where a table "
+    "prints no count.\n"
+    f"- **`{MARK}`** marks a count that differs from the printed one by more than 2 %. The last "
+    "column says why.\n"
+    "- **trained by** is a configuration for `vidjax train --config=...`, with the number of "
+    "settings that the table changes in it. *printed only* means that the paper took the number "
+    "from elsewhere and that vidjax has no configuration for it; our counts are those of the named "
+    "network."
 )
 
 
@@ -135,7 +140,7 @@ def page(tables: Iterable[Table], made: str, counter: Counter) -> Iterator[str]:
       made: command, hardware and date.
       counter: counts the networks.
     """
-    yield f"# The works' tables, and what is counted here\n\n{made}\n\n{MEANING}"
+    yield f"# The papers' tables\n\n{MEANING}\n\n{made}"
     for table in tables:
         if table.printed:
             yield f"\n{render(table, counter)}"
@@ -153,9 +158,9 @@ def _columns(lines: Sequence[Line]) -> list[Column]:
         ("top-1 %", lambda line: printed_number(line.row.top1)),
         ("top-5 %", lambda line: printed_number(line.row.top5)),
         ("GFLOPs", printed_operations),
-        ("ours, G multiply-adds", our_macs),
-        ("M parameters", lambda line: printed_number(line.row.params)),
-        ("ours, M", lambda line: our_count(line.params, line.other_params)),
+        ("ours, multiply-adds (G)", our_macs),
+        ("parameters (M)", lambda line: printed_number(line.row.params)),
+        ("ours, parameters (M)", lambda line: our_count(line.params, line.other_params)),
         *_TESTS,
         ("trained by", _trained),
         ("why ours differ", lambda line: line.why),

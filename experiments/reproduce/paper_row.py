@@ -115,7 +115,7 @@ class PaperRow:
         Raises:
           ValueError: the configuration refuses its arguments.
         """
-        name, argument = configs.parted(self.config)
+        name, argument = configs.split_argument(self.config)
         config = configs.load(name)(argument or None)
         for path, value in self.changes.items():
             *groups, last = path.split(".")

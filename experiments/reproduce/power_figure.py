@@ -51,6 +51,8 @@ def draw(file: Path, found: ContrastResult) -> None:
         xytext=(-6, -24),
         textcoords="offset points",
         ha="right",
+        # Other curves run behind the words.
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
     )
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(FixedLocator(_TICKS))

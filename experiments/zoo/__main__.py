@@ -1,7 +1,7 @@
 """Prints the table of all networks (docs/models.md), or writes their model cards (docs/networks).
 
 A card has the numbers of a network, a diagram of its stages, the accuracies that the publishers of
-its weights state, the rows of the works' tables, and its options. Everything is read from the
+its weights state, the rows of the papers' tables, and its options. Everything is read from the
 registry and from the networks' programs. All cards take two minutes.
 
 Examples:

@@ -51,7 +51,7 @@ DIAGRAMS = "diagrams"
 _MADE = "Written by `vidjax zoo --cards=docs/networks`."
 _WEIGHTS = """| weights | trained on | top-1 % | top-5 % | protocol | project | licence |
 | --- | --- | ---: | ---: | --- | --- | --- |"""
-_STAGES = """| stage | blocks | channels | frames × pixels | parameters | MAC |
+_STAGES = """| stage | blocks | channels | frames × pixels | parameters | multiply-adds |
 | --- | ---: | ---: | ---: | ---: | ---: |"""
 
 
@@ -99,7 +99,7 @@ def _page(family: str, outlines: dict[str, Outline], counter: Counter) -> Iterat
     names = list(outlines)
     yield f"# {TITLES.get(family, family)}\n"
     yield f"{inspect.cleandoc(module.__doc__ or '')}\n"
-    yield f"The networks are in `vidjax/models/{family}.py`. {_MADE}\n"
+    yield f"`vidjax/models/{family}.py` defines these networks. {_MADE}\n"
     for name, found in outlines.items():
         yield from _card(name, found, counter)
     yield "## Options\n"
@@ -118,7 +118,7 @@ def _card(name: str, found: Outline, counter: Counter) -> Iterator[str]:
     yield f"- {card.params:,} parameters with 400 classes, {card.macs / 1e9:.3f} G multiply-adds."
     yield f"- Clips of {clip}, stride {card.frame_stride}; mean ({mean}), std ({std})."
     if card.tables:
-        yield f"- Printed in the works, in M parameters / G operations: {'; '.join(card.tables)}."
+        yield f"- In the papers, parameters (M) / operations (G): {'; '.join(card.tables)}."
     if card.notes:
         yield f"- {card.notes}"
     yield ""
@@ -141,7 +141,7 @@ def _weights(name: str) -> Iterator[str]:
     """Yields the published weights of a network with their publishers' scores."""
     known = [each for each in checkpoints() if each.network == name and each.usable is not False]
     if known:
-        yield "Published weights, with the scores that their publishers state:\n"
+        yield "These weights are published, with the scores that their publishers state:\n"
         yield _WEIGHTS
         for each in known:
             scores = each.published
@@ -150,7 +150,7 @@ def _weights(name: str) -> Iterator[str]:
                 published.trained_on(each),
                 *map(published.percent, (scores.top1, scores.top5) if scores else (None, None)),
                 scores.protocol if scores else "-",
-                each.project,
+                _repository(each.project),
                 each.licence.partition(" ")[0],
             )
         yield ""
@@ -162,10 +162,16 @@ def _weights(name: str) -> Iterator[str]:
         yield f"`vidjax.load_torch` {reads} checkpoints of {'; '.join(read)}.\n"
 
 
+def _repository(project: str) -> str:
+    """Returns a link to a project's repository, which may be broken after its owner."""
+    name, space, more = project.partition(" ")
+    return f"[{name.replace('/', '/<wbr>')}](https://github.com/{name}){space}{more}"
+
+
 def _options(names: list[str]) -> Iterator[str]:
     """Yields a table of the family's own options; defaults that differ are named."""
     found = {name: options(name).own for name in names}
-    yield "| option | default | may be | meaning |\n| --- | --- | --- | --- |"
+    yield "| option | default | allowed values | meaning |\n| --- | --- | --- | --- |"
     for option in dict.fromkeys(option for own in found.values() for option in own):
         having = {name: own[option] for name, own in found.items() if option in own}
         first = next(iter(having.values()))

@@ -11,19 +11,22 @@ from . import cards, paper_systems
 
 HEAD = """# The networks
 
-Each name leads to the network's card: its stages, published weights and accuracies, rows of the
-works' tables, and options. On the site, click the title of a column to sort the table.
+Here you can choose a network. Each name leads to the network's card, with its stages, published
+weights and accuracies, rows of the papers' tables, and options. On the site, click the title of a
+column to sort the table.
 
 - **parameters** are counted with 400 classes.
-- **MAC** are multiply-adds of convolutions and matrix products for one **clip** of the given frames
-  and pixels. Both are counted from the network's program (`vidjax.count_cost`). They agree with
-  counts of the published code: the parameters exactly, the multiply-adds within 0.5 %
-  (`tests/convert/test_parity.py`).
-- **top-1** is the highest accuracy on Kinetics-400, in percent, that a publisher of weights states
-  for them, by its own protocol and possibly with more data for pretraining. We measured none of it.
-- **printed** are the numbers of the papers, not ours, in millions of parameters / billions of
-  operations: the PhD thesis "Efficient Modelling Across Time of Human Actions and Interactions",
-  Random Mean Scaling (RMS) and Class Feature Pyramids (CFP).
+- **multiply-adds** are those of convolutions and matrix products, for one **clip** of the given
+  frames and pixels.
+- **top-1** is the highest accuracy on Kinetics-400, in percent, that a publisher of weights states.
+  Protocols differ, and some weights were pretrained on more data. We measured none of these.
+- **in the papers** are the numbers of the papers, not ours, in millions of parameters / billions of
+  operations. *thesis* is the PhD thesis "Efficient Modelling Across Time of Human Actions and
+  Interactions", *RMS* is Random Mean Scaling, and *CFP* is Class Feature Pyramids.
+
+We count parameters and multiply-adds from the network's program (`vidjax.count_cost`). They agree
+with counts of the published code: the parameters exactly, the multiply-adds within 0.5 %
+(`tests/convert/test_parity.py`).
 
 `vidjax options r3d_18` lists the options of a network with their defaults, meanings and allowed
 values, including those of the methods. `vidjax.options("r3d_18")` returns them as data. Networks of
@@ -37,10 +40,11 @@ Written by `vidjax zoo > docs/models.md`.
 """
 
 
-SYSTEMS_HEAD = """`vidjax train --config=NAME:ARGUMENTS` trains a row that has a configuration;
-other arguments choose other rows (`vidjax config`). To train any network on your videos, use
-`vidjax train --config=folder --config.model.name=NETWORK`; `--config.model.options.NAME=VALUE` sets
-an option. `vidjax reproduce --table=TABLE` trains all rows of a table.
+SYSTEMS_HEAD = """These systems appear in the tables of the papers. The last column names a
+configuration that trains one of them: `vidjax train --config=NAME:ARGUMENTS`. Other arguments
+choose others (`vidjax config`). `vidjax reproduce --table=TABLE` trains all rows of a table. To
+train any network on your videos, use `vidjax train --config=folder --config.model.name=NETWORK`;
+`--config.model.options.NAME=VALUE` sets an option.
 """
 # Systems that the papers only compare with, and what builds each of them.
 OTHERS = (
@@ -61,10 +65,10 @@ OTHERS = (
     ),
     ("thesis 4.4, 5.3: CoST", "`cost_101` with `long_clips=True`"),
     ("thesis 4.4, 5.3: AssembleNet", "`assemblenet_101`"),
-    ("thesis 4.4, 5.3: EvaNet", "`evanet_1`, `evanet_2`: the published ones"),
+    ("thesis 4.4, 5.3: EvaNet", "`evanet_1`, `evanet_2`: the networks that were published"),
     (
         "thesis 4.4, 5.3: SoundNet",
-        "left out: it uses sound and no frames, and the data sets here have no sound",
+        "left out: it uses only sound, and our data sets have none",
     ),
 )
 
@@ -86,19 +90,22 @@ CHOICES: tuple[tuple[str, dict[str, Any], int, tuple[int, int, int], float], ...
 CHOOSING = """
 ## Where MTNets choose frames
 
-MTConvs keep the half of the frames that are least similar to their neighbours (thesis, 5.3.1). The
-first and the last frame have only one neighbour, so they are not candidates. Of 4 frames, 2 are
-candidates for 2 places; and 2 frames are both kept. In these cases the clip decides nothing.
+MTConvs keep the half of the frames that resemble their neighbours least (thesis, 5.3.1). In many
+of their selections the content of the clip decides nothing:
 
-The thesis does not say where time is halved. Its backbone, X3D, keeps time. But only networks that
-halve time before stage 1 and in stages 2 to 4 have the operations of tables 5.1 and 5.6, and the
-released code halves time there too. So the networks with these names do the same. With
+- *forced*: the first and the last frame have only one neighbour, so they are not candidates. Of 4
+  frames, the 2 others must be kept.
+- *keep all*: of 2 frames or fewer, all are kept.
+
+The reason is that MTNets halve time. The thesis does not say where. Its backbone, X3D, keeps time.
+But only networks that halve time before stage 1 and in stages 2 to 4 have the operations of tables
+5.1 and 5.6, and the released code halves time there too. So our networks do the same. With
 `keep_time=True`, time is not halved. Then every selection has a choice, as in figure 5.4, for 5 to
-6 times the operations. `edge="single"` makes the outer frames candidates.
-`vidjax.evaluation.count_frame_choices` counts the selections of any network. The shorter clips of a
-multigrid leave fewer choices.
+6 times the operations. `edge="single"` makes the outer frames candidates. The shorter clips of a
+multigrid leave fewer choices. `vidjax.evaluation.count_frame_choices` counts the selections of any
+network.
 
-| frames | network | options | choose | forced | keep all | MAC |
+| frames | network | options | with a choice | forced | keep all | multiply-adds |
 | ---: | --- | --- | ---: | ---: | ---: | ---: |"""
 
 
@@ -138,7 +145,7 @@ def best_top1(name: str) -> str:
 def table() -> str:
     """Returns the whole page."""
     lines = [HEAD]
-    lines += ["| network | parameters | MAC | clip | top-1 | printed |"]
+    lines += ["| network | parameters | multiply-adds | clip | top-1 | in the papers |"]
     lines += ["| --- | ---: | ---: | --- | ---: | --- |"]
     lines += [row(name) for name in list_models()]
     lines += [

@@ -20,11 +20,11 @@ from ..reproduce.table import ALL, Table, find_tables
 from ..runs.markdown import row
 
 _HEAD = """\
-These rows of the works' tables are about this network. Our counts are beside their numbers,
-in 1e9 operations and millions of parameters; `*` marks a difference of more than 2 %. We trained
-no row at this scale ([small versions](../results.md)).
+These rows of the papers' tables are about this network, with our counts beside their numbers
+(multiply-adds in 1e9, parameters in millions). `*` marks a difference of more than 2 %. We have
+trained none of them at this scale ([small versions](../results.md)).
 
-| table | row | top-1 % | top-5 % | operations x views | our MAC | parameters | ours |
+| table | row | top-1 % | top-5 % | GFLOPs x views | ours (G) | parameters (M) | ours (M) |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"""
 
 

@@ -138,9 +138,9 @@ SYSTEMS = (
     System("X3D-L, X3D-XL", "thesis 5.1, 5.5, 6.2, 6.3", "`x3d_l`, `x3d_xl`"),
 )
 MENTIONED = """
-The papers mention Octave convolution, P3D, Two-Stream networks and other systems in their reviews
-of the literature only. No table has them, so there is nothing to reproduce and no network of
-theirs here."""
+The papers mention Octave convolution, P3D, Two-Stream networks and other systems only in their
+reviews of the literature. No table has them, so there is nothing to reproduce, and vidjax does not
+implement them."""
 
 
 def lines() -> list[str]:

@@ -1,4 +1,4 @@
-"""The notebooks, and the script that writes them."""
+"""Finds the notebooks, and the script that writes them."""
 
 import importlib.util
 from pathlib import Path
@@ -15,10 +15,10 @@ NAMES = tuple(source.stem for source in render.sources())
 
 
 def read(name):
-    """A notebook as it lies in the repository."""
+    """Reads a notebook of the repository."""
     return nbformat.read(COLAB / f"{name}.ipynb", as_version=4)
 
 
 def code(notebook):
-    """The cells of code."""
+    """Returns the code cells of a notebook."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]

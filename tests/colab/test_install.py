@@ -1,4 +1,4 @@
-"""The first cell of each notebook, on machines that have this or that already."""
+"""Tests the first cell of each notebook on machines with different packages installed."""
 
 import importlib.machinery
 import importlib.util
@@ -23,13 +23,13 @@ NEEDS = [
 ]
 COLAB = {"jax": "0.12.1", "numpy": "2.1.3", "tensorflow": "2.20.0", "opencv-python": "5.0.0.93"}
 MODULES = {"tensorflow", "cv2"}
-# The call of pip that mends Colab's list of August 2026.
+# The pip call that fixes the packages that Colab had in August 2026.
 METADATA = (["--no-deps", "tensorflow-metadata<1.18"], None)
 
 
 @pytest.fixture
 def machine(monkeypatch, capsys):
-    """Runs the cell on a machine with some packages; returns its calls of pip and its lines."""
+    """Runs the cell on a machine with some packages; returns its pip calls and its output."""
 
     def run(packages, modules=MODULES, *, vidjax=True, fails=""):
         there = dict(packages)
@@ -79,13 +79,13 @@ def machine(monkeypatch, capsys):
     return run
 
 
-def test_nothing_is_installed_where_all_is_there(machine):
+def test_nothing_is_installed_if_everything_is_present(machine):
     calls, lines = machine({**COLAB, "av": "15.0"})
     assert calls == []
     assert lines == ["vidjax 0.2.0 with JAX 0.12.1 is ready"]
 
 
-def test_what_is_missing_is_said_and_nothing_else_may_change(machine):
+def test_missing_packages_are_printed_and_others_are_kept(machine):
     calls, lines = machine(COLAB)
     ((arguments, kept),) = calls
     assert arguments == ["av>=14"]
@@ -99,7 +99,7 @@ def test_vidjax_comes_from_its_address_without_dependencies(machine):
     assert render.REPOSITORY in lines[0]
 
 
-def test_tensorflow_of_a_tpu_machine_is_installed_if_there_is_none(machine):
+def test_tensorflow_is_installed_on_a_tpu_machine_without_it(machine):
     ((arguments, _),), _ = machine({**COLAB, "av": "15.0"}, {"cv2"})
     assert [argument.partition(">")[0] for argument in arguments] == ["tensorflow-cpu"]
 
@@ -110,7 +110,7 @@ def test_an_older_package_stays_and_is_named(machine):
     assert lines[0] == "jax 0.7.2 stays, though vidjax is made for >=0.10"
 
 
-def test_a_package_that_cannot_be_imported_is_told(machine):
+def test_a_package_that_cannot_be_imported_is_named(machine):
     _, lines = machine({**COLAB, "av": "15.0"}, fails="VersionError: protobuf is too old")
     assert lines[0] == "vidjax cannot be imported: VersionError: protobuf is too old"
     assert "ready" not in " ".join(lines)
@@ -127,7 +127,7 @@ def test_a_metadata_package_that_protobuf_cannot_load_is_replaced(machine):
     assert lines[-1].endswith("is ready")
 
 
-def test_versions_of_the_operating_system_do_no_harm(machine):
+def test_version_formats_of_system_packages_are_accepted(machine):
     ((_, kept),), _ = machine({**COLAB, "distro-info": "1.1+build-ubuntu~2"})
     assert "jax==0.12.1" in kept
     assert not [line for line in kept if line.startswith("distro")]

@@ -1,7 +1,7 @@
-"""Each notebook runs whole, from the wheel, in an empty folder.
+"""Tests that each notebook runs from start to end, from the wheel, in an empty folder.
 
-It runs on Python 3.12 and 3.13 with the newest JAX, and with the versions that Colab had. The
-environment begins with JAX, NumPy and TensorFlow; the first cell installs what else is missing.
+Notebooks run on Python 3.12 and 3.13 with the newest JAX, and with Colab's versions. The
+environment has JAX, NumPy and TensorFlow; the first cell installs the other packages.
 """
 
 import json
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore:Parsing dates:DeprecationWarning"),
 ]
-# What is there before the first cell: the newest, and what Colab has.
+# Packages that exist before the first cell: the newest ones, and those of Colab.
 NEWEST = ("jax", "numpy", "tensorflow-cpu", "matplotlib")
 COLAB = ("-r", str(Path(__file__).with_name("colab-2026-08.txt")))
 MACHINES = {
@@ -34,7 +34,7 @@ MACHINES = {
     "colab": ("3.13", COLAB),
 }
 KEPT = ("jax", "jaxlib", "numpy", "tensorflow-cpu")
-# How many pictures a notebook shows at least, and what its cells print.
+# The least number of images that a notebook shows, and text that its cells print.
 SHOWS = {
     "quickstart": (3, ["16 classes", "top-1", "sit_down"]),
     "own_videos": (2, ["cut_off.mp4", "empty.mp4", "done: ", "top-1", "McNemar"]),
@@ -50,7 +50,7 @@ SHOWS = {
 
 @dataclass(frozen=True)
 class Machine:
-    """An environment, and the versions of the packages that must stay."""
+    """A virtual environment, and the versions of the packages that must not change."""
 
     home: Path
     kept: dict[str, str]
@@ -75,7 +75,7 @@ def called(*command, **settings):
 
 
 def interpreter(version):
-    """A Python of this version that can make environments, or a skip."""
+    """Finds a Python of this version that can create environments, or skips the test."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python")]
     for each in filter(None, found):
@@ -96,14 +96,14 @@ def machine(request, wheel, tmp_path_factory):
     version, there = MACHINES[request.param]
     home = tmp_path_factory.mktemp(request.param)
     called(interpreter(version), "-m", "venv", home)
-    # Modules are compiled when they are imported: most never are.
+    # Modules are compiled to bytecode on import, because most are never imported.
     install = (home / "bin/python", "-m", "pip", "install", "--quiet", "--no-compile")
     called(*install, *there, "ipykernel")
     called(*install, "--no-deps", wheel)
     specification = home / "share/jupyter/kernels/colab/kernel.json"
     specification.parent.mkdir(parents=True, exist_ok=True)
     command = [str(home / "bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    # As a user's: nothing of the tests' own settings, and the command `vidjax` on the path.
+    # Like a user's environment: without the settings of the tests, and with `vidjax` on the path.
     settings = {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": "", "XLA_FLAGS": ""}
     specification.write_text(
         json.dumps(
@@ -115,7 +115,7 @@ def machine(request, wheel, tmp_path_factory):
 
 
 def settings_of(name, request):
-    """What a reader sets in a notebook."""
+    """Returns the variables that a reader sets in a notebook."""
     if name != "published_weights":
         return {}
     shared = request.getfixturevalue("shared")
@@ -128,17 +128,17 @@ def settings_of(name, request):
 
 
 def set_values(notebook, values):
-    """Sets variables, and lets cells fail whose commands fail."""
+    """Sets variables, and makes a cell fail if one of its commands fails."""
     for cell in code(notebook):
         for name, value in values.items():
             cell.source = re.sub(rf"(?m)^{name} = .*", f"{name} = {value!r}", cell.source)
         if re.search(r"^!", cell.source, re.MULTILINE):
-            # `check_videos` ends so if it has found bad files.
+            # `check_videos` has this exit code if it has found bad files.
             cell.source += f"\nassert _exit_code == {int('check_videos' in cell.source)}"
 
 
 def outputs(notebook):
-    """What the cells have printed, and how many pictures they show."""
+    """Returns the printed text of the cells, and the number of images that they show."""
     found = [output for cell in code(notebook) for output in cell.outputs]
     texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in found]
     pictures = sum("image/png" in output.get("data", {}) for output in found)
@@ -146,7 +146,7 @@ def outputs(notebook):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs_whole(name, machine, request, tmp_path, monkeypatch):
+def test_a_notebook_runs_from_start_to_end(name, machine, request, tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PATH", str(machine.home / "share/jupyter"))
     notebook = read(name)
     set_values(notebook, settings_of(name, request))
@@ -162,7 +162,7 @@ def test_a_notebook_runs_whole(name, machine, request, tmp_path, monkeypatch):
 
 
 def test_the_first_cell_installs_vidjax_from_its_address(tmp_path):
-    """The address leads to this repository, and every dependency is there."""
+    """Checks that the address leads to this repository, and that every dependency is installed."""
     if not (ROOT / ".git").exists():
         pytest.skip("the sources are no repository of git")
     venv.create(tmp_path / "home", with_pip=True, symlinks=True)

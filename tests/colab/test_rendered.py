@@ -1,4 +1,4 @@
-"""Notebooks and badges are those that `colab/render.py` writes, and look as Colab needs them."""
+"""Tests that notebooks and badges are up to date with `colab/render.py`, and valid for Colab."""
 
 import re
 
@@ -7,12 +7,12 @@ import pytest
 
 from tests.colab.notebooks import COLAB, NAMES, ROOT, code, read, render
 
-# A version that is asked for, such as jax==0.7 or numpy<2.
+# A pinned version, such as jax==0.7 or numpy<2.
 PINNED = re.compile(r"pip install[^\n]*[\w\]](==|<|~=|>=)\s*\d")
 
 
 @pytest.mark.parametrize("file", render.rendered(), ids=lambda file: file.name)
-def test_files_are_those_that_the_script_writes(file):
+def test_files_are_up_to_date_with_the_script(file):
     assert file.read_text("utf-8") == render.rendered()[file], "run python colab/render.py"
 
 
@@ -34,7 +34,7 @@ def test_a_notebook_begins_with_a_badge_and_the_installation(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_is_stored_before_it_has_run_and_pins_nothing(name):
+def test_a_notebook_has_no_outputs_and_pins_no_version(name):
     for cell in code(read(name)):
         assert cell.execution_count is None
         assert cell.outputs == []
@@ -42,19 +42,19 @@ def test_a_notebook_is_stored_before_it_has_run_and_pins_nothing(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_prose_stands_between_the_cells(name):
-    """At most three cells of code follow one another: what a reader sees is explained."""
+def test_text_explains_the_cells(name):
+    """At most three code cells follow one another, so that the text explains them."""
     kinds = "".join(cell.cell_type[0] for cell in read(name).cells)
     assert "cccc" not in kinds
     assert kinds.endswith("m")
 
 
-def test_the_address_is_written_once():
+def test_the_repository_address_is_defined_once():
     for file in (COLAB / "render.py", *(COLAB / "sources").glob("*.py")):
         assert render.REPOSITORY not in file.read_text("utf-8")
 
 
-def test_another_address_reaches_badges_and_installation(tmp_path, monkeypatch):
+def test_a_changed_address_changes_badges_and_installation(tmp_path, monkeypatch):
     monkeypatch.setattr(render, "SITE", f"{render.COLAB}/github/someone/fork/blob/main/colab")
     for file, text in render.rendered().items():
         found = set(re.findall(r"/github/([\w.-]+/[\w.-]+)/blob/main/colab/", text))

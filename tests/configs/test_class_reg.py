@@ -1,4 +1,4 @@
-"""Class Regularization's configuration: what the works say of each run."""
+"""Tests Class Regularization's configuration against the settings that the papers state."""
 
 import pytest
 
@@ -169,12 +169,12 @@ def test_the_thesis_augments_as_in_the_previous_chapter():
         ),
     ],
 )
-def test_what_means_nothing_is_refused(argument, message):
+def test_invalid_settings_are_refused(argument, message):
     with pytest.raises(ValueError, match=message):
         class_reg.get_config(argument)
 
 
-def test_the_commands_of_the_documentation_name_runs_that_there_are():
+def test_the_commands_of_the_documentation_name_existing_runs():
     typed = [each for each in typed_in("docs/class_regularization.md") if each.module]
     trained = [
         each

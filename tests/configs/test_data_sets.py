@@ -1,4 +1,4 @@
-"""Every configuration names a data set that there is, with options that it knows."""
+"""Tests that every configuration names an existing data set with options that it accepts."""
 
 import importlib
 import inspect
@@ -17,7 +17,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_configuration_names_a_data_set_that_there_is(name):
+def test_a_configuration_names_an_existing_data_set(name):
     data = importlib.import_module(f"configs.{name}").get_config().data
     if data.name in ("synthetic", "marionette", "video_folder"):
         return
@@ -27,14 +27,14 @@ def test_a_configuration_names_a_data_set_that_there_is(name):
     assert set(data.options) <= (set(inspect.signature(read).parameters) if read else set())
 
 
-def test_data_sets_are_described_by_where_they_are_from():
+def test_descriptions_of_data_sets_name_their_source():
     for name in catalog.list_datasets():
         text = catalog.describe(name)
         assert name in ("marionette", "video_folder") or "From http" in text
         assert "\n" in text or name in ("marionette", "video_folder")
 
 
-def test_a_published_data_set_lies_in_a_folder_of_its_name():
+def test_a_published_data_set_is_in_a_folder_of_its_name():
     config = common.base()
     common.published(config, "ucf101", split=2)
     assert (config.data.name, config.data.manual_dir) == ("ucf101", "videos/ucf101")

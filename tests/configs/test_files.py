@@ -1,4 +1,4 @@
-"""What the files of the papers' experiments have in common, and that they run."""
+"""Tests what all configurations of the papers' experiments must fulfil, and that they run."""
 
 import ast
 import importlib
@@ -27,7 +27,7 @@ FILES = (class_reg, rms_images, rms_kinetics400, rms_mini_kinetics, rms_somethin
 
 
 @pytest.mark.parametrize("module", FILES)
-def test_a_file_says_what_it_is(module):
+def test_the_docstring_of_a_file_is_complete(module):
     text = module.__doc__
     for part in ("table", "Hardware:", "Score: the", "yours"):
         assert part in text
@@ -66,7 +66,7 @@ SMOKES = [
 
 
 @pytest.mark.parametrize(("name", "argument"), SMOKES)
-def test_the_smoke_form_fits_its_clips(name, argument):
+def test_the_smoke_version_fits_its_clips(name, argument):
     module = importlib.import_module(f"configs.{name}")
     config = config_of(module, f"{argument},smoke=true")
     assert config.model.options["width"] == 8
@@ -75,7 +75,7 @@ def test_the_smoke_form_fits_its_clips(name, argument):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), SMOKES)
-def test_the_smoke_form_trains(name, argument, tmp_path):
+def test_the_smoke_version_trains(name, argument, tmp_path):
     command = [sys.executable, "-m", "experiments.train", f"--workdir={tmp_path / 'run'}"]
     command += [f"--config=configs/{name}.py:{argument},smoke=true"]
     command += [f"--config.data.data_dir={tmp_path / 'data'}"]

@@ -1,4 +1,4 @@
-"""The files in `configs/launch`, for machines that are not here: what can be checked of them."""
+"""Tests the files in `configs/launch` as far as possible without the clusters they are for."""
 
 import re
 import shlex
@@ -22,12 +22,12 @@ COMMAND = [
     "--config.data.data_dir=gs://BUCKET/data",
     "--workdir=gs://BUCKET/runs/a",
 ]
-# Exit codes after which the same command goes on (docs/launching.md), and those after which not.
+# Exit codes after which the same command continues (docs/launching.md), and the others.
 AGAIN, NEVER = {69, 74, 75, 134, 137, 143}, {0, 2}
 
 
 def fields(*required, **known):
-    """An object with these fields and no others."""
+    """A schema of an object with exactly these fields."""
     return {
         "type": "object",
         "required": list(required),
@@ -42,7 +42,7 @@ def listed(kind):
 
 TEXT, COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
 TEXTS = {"type": "object", "additionalProperties": TEXT}
-# What JobSet's v1alpha2 (custom resource definition of August 2026) allows in these fields.
+# Fields that JobSet's v1alpha2 allows (custom resource definition of August 2026).
 RULE = fields(
     "name",
     "action",
@@ -81,7 +81,7 @@ CONTAINER = fields(
 POD = fields(
     "containers",
     containers=listed(CONTAINER),
-    # A pod failure policy asks for this one.
+    # A pod failure policy requires this value.
     restartPolicy={"const": "Never"},
     serviceAccountName=TEXT,
     terminationGracePeriodSeconds=COUNT,
@@ -128,7 +128,7 @@ JOBSET = fields(
         ),
     ),
 )
-# What SkyPilot's task files (November 2026) allow in these fields.
+# Fields that SkyPilot's task files allow (November 2026).
 SKYPILOT = fields(
     "run",
     name=TEXT,
@@ -160,7 +160,7 @@ def pod(jobset):
 
 
 def commands(file):
-    """Every call of vidjax in a file, as words."""
+    """Returns every call of vidjax in a file, split into words."""
     if file.name == "jobset.yaml":
         return [each["command"] for each in pod(read(file.name))["containers"]]
     text = read(file.name)["run"] if file.suffix == ".yaml" else file.read_text()
@@ -178,7 +178,7 @@ def test_every_launcher_starts_the_same_command_and_keeps_programs_in_the_bucket
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_every_launcher_begins_by_saying_how_it_is_used_and_that_we_have_not(file):
+def test_every_launcher_begins_with_its_usage_and_that_it_is_untested(file):
     lines = [line for line in file.read_text().splitlines() if not line.startswith("#!")]
     head = "\n".join(lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))])
     assert f"configs/launch/{file.name}" in head
@@ -186,8 +186,8 @@ def test_every_launcher_begins_by_saying_how_it_is_used_and_that_we_have_not(fil
     assert file.name in (ROOT / "docs" / "launching.md").read_text()
 
 
-def test_the_command_is_understood(tmp_path):
-    """All of its flags, with folders in the place of buckets."""
+def test_the_commands_flags_are_parsed(tmp_path):
+    """Parses all flags, with folders in place of buckets."""
     given = [word.replace("gs://BUCKET", str(tmp_path)) for word in COMMAND[2:]]
     assert f"{tmp_path}/videos.csv" in refusal(run_command("experiments.train", *given))
 
@@ -197,12 +197,12 @@ def test_scripts_are_bash(file):
     subprocess.run(["bash", "-n", file], check=True)
 
 
-def test_the_jobset_is_one():
+def test_the_jobset_is_valid():
     jsonschema.validate(read("jobset.yaml"), JOBSET)
 
 
-def test_mistakes_end_the_jobset_and_nothing_else_does():
-    """A job that fails by its pods' policy ends the set; others start it again by default."""
+def test_only_permanent_errors_end_the_jobset():
+    """A job that fails by its pods' policy ends the set; other failures restart it by default."""
     jobset = read("jobset.yaml")
     (rule,) = jobset["spec"]["failurePolicy"]["rules"]
     assert rule["action"] == "FailJobSet"
@@ -213,7 +213,7 @@ def test_mistakes_end_the_jobset_and_nothing_else_does():
     assert of_pods["onExitCodes"]["values"] == [2]
     (container,) = pod(jobset)["containers"]
     assert of_pods["onExitCodes"]["containerName"] == container["name"]
-    # A slice has as many machines as four of its chips a machine make.
+    # A machine of a slice has four chips.
     across, down = map(
         int, pod(jobset)["nodeSelector"]["cloud.google.com/gke-tpu-topology"].split("x")
     )
@@ -221,11 +221,11 @@ def test_mistakes_end_the_jobset_and_nothing_else_does():
     assert job["template"]["spec"]["completions"] * chips == across * down
 
 
-def test_the_skypilot_file_is_one_and_recovers_from_what_goes_on():
+def test_the_skypilot_file_is_valid_and_restarts_after_temporary_failures():
     task = read("skypilot.yaml")
     jsonschema.validate(task, SKYPILOT)
     again = set(task["resources"]["job_recovery"]["recover_on_exit_codes"])
-    # A full quota is mended by nobody while it tries for ever.
+    # Retrying for ever does not increase a quota that is used up.
     assert again == AGAIN - {74}
     assert not again & NEVER
 
@@ -239,14 +239,14 @@ STUB = {
 
 
 def run_script(tmp_path, name, codes):
-    """What a script ends with, and which commands it has called, where vidjax ends with `codes`."""
+    """Runs a script in which vidjax exits with `codes`; returns its exit code and its commands."""
     programs, log, left = tmp_path / "bin", tmp_path / "log", tmp_path / "codes"
     programs.mkdir()
     left.write_text("".join(f"{code}\n" for code in codes))
     for program, text in STUB.items():
         (programs / program).write_text(f"#!/bin/bash\n{text}\n")
         (programs / program).chmod(0o755)
-    # Where it is installed.
+    # The folders in which vidjax is installed on the cluster.
     script = (FOLDER / name).read_text()
     for place in ("/opt/vidjax/bin", "$SLURM_SUBMIT_DIR/.venv/bin"):
         script = script.replace(place, str(programs))
@@ -260,17 +260,17 @@ TRAIN = " ".join(COMMAND[1:])
 
 
 @pytest.mark.parametrize("end", sorted(NEVER))
-def test_a_slice_starts_again_until_it_is_done_or_makes_a_mistake(tmp_path, end):
+def test_a_slice_restarts_until_success_or_a_permanent_error(tmp_path, end):
     codes = [*sorted(AGAIN), end]
     assert run_script(tmp_path, "queued_tpu.sh", codes) == (end, [TRAIN] * len(codes))
 
 
 @pytest.mark.parametrize("code", sorted(AGAIN | NEVER))
-def test_slurm_queues_a_job_again_that_can_go_on(tmp_path, code):
+def test_slurm_requeues_a_job_that_can_continue(tmp_path, code):
     again = ["requeue 7"] if code in AGAIN else []
     assert run_script(tmp_path, "slurm.sbatch", [code]) == (code, [TRAIN, *again])
 
 
-def test_launchers_are_no_configurations():
+def test_launchers_are_not_listed_as_configurations():
     assert "launch" not in plugins.names(configs)
     assert all(Path(file).suffix != ".py" for file in FILES)

@@ -1,4 +1,4 @@
-"""Each run of MTNet's tables is the network and the training that the thesis says."""
+"""Tests that the runs of MTNet's tables have the thesis' networks and training settings."""
 
 import fractions
 import importlib
@@ -27,13 +27,13 @@ POOLS += [("average", "selected"), ("soft", "selected")]
 
 
 @pytest.mark.parametrize("module", [mtconv, mtnet, mtnet_ablations, mtnet_transfer])
-def test_a_file_of_mtnet_says_what_it_is_and_is_short(module):
-    test_files.test_a_file_says_what_it_is(module)
+def test_the_docstring_of_an_mtnet_file_is_complete_and_the_file_is_short(module):
+    test_files.test_the_docstring_of_a_file_is_complete(module)
     test_files.test_a_file_is_short_and_imports_little(module)
 
 
 @pytest.mark.parametrize(("name", "argument"), SMOKES[3:])
-def test_the_smoke_form_of_mtnet_fits_its_clips(name, argument):
+def test_the_smoke_version_of_mtnet_fits_its_clips(name, argument):
     module = importlib.import_module(f"configs.{name}")
     config = config_of(module, f"{argument},smoke=true")
     assert config.model.options["depths"] == [1, 1, 1, 1]
@@ -42,8 +42,8 @@ def test_the_smoke_form_of_mtnet_fits_its_clips(name, argument):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), SMOKES)
-def test_the_smoke_form_of_mtnet_trains(name, argument, tmp_path):
-    test_files.test_the_smoke_form_trains(name, argument, tmp_path)
+def test_the_smoke_version_of_mtnet_trains(name, argument, tmp_path):
+    test_files.test_the_smoke_version_trains(name, argument, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_clips_are_those_of_section_5_4_1(model, frames, size, dataset, stride):
     given = "weights/" + model if dataset == "kinetics700" else ""
     assert config.model.weights == given
     assert (config.augment.crop, config.augment.chain) == ("fixed", 0.7)
-    # The crop is 256 of 320, whatever the size it is made in.
+    # The crop is 256/320 of the short side at every size.
     assert size / config.augment.short_side == pytest.approx(256 / 320, abs=0.002)
 
 
@@ -83,7 +83,7 @@ def test_the_rate_rises_for_8000_steps_and_falls_along_a_cosine():
     assert rise == pytest.approx([0, top / 2, top * 7999 / 8000])
 
 
-def test_mtblocks_are_three_convolutions_of_two_branches_aligned_by_two_layers():
+def test_mtblocks_have_three_mtconvs_and_two_recurrent_layers():
     argument = "model=mtnet_m,smoke=true"
     convs = of(MTConv, mtnet_ablations, argument)
     ends = ("conv1", "conv2", "conv3")
@@ -95,7 +95,7 @@ def test_mtblocks_are_three_convolutions_of_two_branches_aligned_by_two_layers()
     assert {(module.cell, module.layers) for module in aligns.values()} == {("gru", 2)}
 
 
-def test_settings_of_an_ablation_reach_every_block():
+def test_settings_of_an_ablation_apply_to_every_block():
     argument = "delta=3/4,cell=peephole_lstm,pool=average,frames=pooled,smoke=true"
     convs = of(MTConv, mtnet_ablations, argument).values()
     found = {(module.delta, module.pool, module.frames) for module in convs}
@@ -150,7 +150,7 @@ def test_table_5_2_trains_all_networks_alike(row, model, frames):
     assert (config.augment.chain, config.augment.short_side) == (0.7, 320)
 
 
-def test_mtconv_takes_the_place_of_convolutions_in_space_and_time():
+def test_mtconvs_replace_the_convolutions_in_space_and_time():
     convs = of(MTConv, mtconv, "row=mtconv,smoke=true")
     assert set(convs) == {f"layer{n}/block1/conv2" for n in (1, 2, 3, 4)}
     assert {module.delta for module in convs.values()} == {7 / 8}
@@ -158,15 +158,15 @@ def test_mtconv_takes_the_place_of_convolutions_in_space_and_time():
     assert options["multi_temporal"] == {"delta": 0.5, "kernels": "factorised"}
 
 
-def test_equation_5_2_shows_the_whole_input_to_both_branches():
+def test_equation_5_2_gives_both_branches_the_whole_input():
     options = config_of(mtconv, "split_input=false").model.options
     assert options["multi_temporal"] == {"split_input": False}
     convs = of(MTConv, mtconv, "split_input=false,smoke=true")
     assert {module.split_input for module in convs.values()} == {False}
 
 
-def test_dropout_is_that_of_the_settings_of_x3d_where_more_than_the_classifier_trains():
-    """Section 5.4.1: all settings are X3D's but for those that it says."""
+def test_dropout_is_that_of_x3d_if_more_than_the_classifier_is_trained():
+    """Section 5.4.1: all settings that it does not state are X3D's."""
     for module, argument in ((mtnet, "model=mtnet_l"), (mtnet_ablations, "cell=rnn")):
         config = config_of(module, argument)
         assert create_model(config.model.name, **config.model.options).dropout == 0.5
@@ -212,6 +212,6 @@ def test_transfer_of_table_5_9_trains_the_classifier_of_given_weights_alone():
         ),
     ],
 )
-def test_an_unknown_argument_of_mtnet_is_answered_with_the_known_ones(module, argument, message):
+def test_the_error_for_an_unknown_argument_of_mtnet_lists_the_known_ones(module, argument, message):
     with pytest.raises(ValueError, match=message):
         module.get_config(argument)

@@ -1,4 +1,4 @@
-"""Each row of the RMS paper's tables is the network that the paper says."""
+"""Tests that each row of the RMS paper's tables has the network that the paper describes."""
 
 import cv2
 import numpy as np
@@ -14,10 +14,10 @@ from vidjax.run.durations import steps
 from vidjax.training.schedules import learning_rate
 
 NORMAL, BOTH, THIRD = ("normal", 1.0, 0.5), ("norm1", "norm2"), ("norm3",)
-# Blocks of res4 and res5 in ResNets of 34 and of 50 layers.
+# Number of blocks of res4 and res5 in ResNets with 34 and 50 layers.
 LATE = {3: 6, 4: 3}
 
-# What the tables print, apart from the configuration's own words: row -> points in a block,
+# The tables' settings, written independently of the configuration. For each row: points in a block,
 # target, distribution, deviation of the Gaussian (None is the mean filter).
 ROWS_34 = {
     "baseline": ((), None, None, None),
@@ -63,7 +63,7 @@ ROWS_50 = {
 }
 MINI_KINETICS = {"slowonly_34": ROWS_34, "slowonly_50": ROWS_50}
 EACH_ROW = [(model, row) for model, rows in MINI_KINETICS.items() for row in rows]
-# What follows a point within a block, as modules are called: `act2` is before the addition.
+# The module that is called after each point of a block; `act2` is before the addition.
 FOLLOWING = {"conv1": "conv1", "norm1": "norm1", "act1": "conv2", "conv2": "conv2"}
 FOLLOWING |= {"norm2": "norm2", "norm3": "norm3", "act2": None}
 
@@ -87,7 +87,7 @@ def test_every_row_of_the_tables_has_a_name(model):
 
 
 @pytest.mark.parametrize(("model", "row"), EACH_ROW)
-def test_a_row_scales_what_and_where_its_table_says(model, row):
+def test_a_row_scales_the_part_and_place_of_its_table(model, row):
     points, target, distribution, std = MINI_KINETICS[model][row]
     argument = f"model={model},row={row}"
     found = of(RandomScaling, rms_mini_kinetics, argument)
@@ -103,7 +103,7 @@ def test_a_row_scales_what_and_where_its_table_says(model, row):
     ("model", "row"), [pair for pair in EACH_ROW if pair[1].startswith("before_")]
 )
 def test_a_point_is_where_its_name_says(model, row):
-    """Seen from outside: which module of the block is called next."""
+    """Checks which module of the block is called next."""
     order = [path for path, _ in calls(rms_mini_kinetics, f"model={model},row={row}")]
     found = of(RandomScaling, rms_mini_kinetics, f"model={model},row={row}")
     for path in found:
@@ -115,7 +115,7 @@ def test_a_point_is_where_its_name_says(model, row):
 
 
 @pytest.mark.parametrize(("model", "row"), EACH_ROW)
-def test_what_rms_is_compared_with(model, row):
+def test_the_methods_that_rms_is_compared_with(model, row):
     argument = f"model={model},row={row}"
     drops = of((RandomDrop, ShakeDrop), rms_mini_kinetics, argument)
     assert len(drops) == (16 if row.endswith("_drop") else 0)
@@ -180,7 +180,7 @@ def test_table_6(data, size, expected):
     assert plain(rms_images, f"data={data},row=baseline")
 
 
-def test_pictures_are_cropped_and_tested_as_in_cutmix_code():
+def test_images_are_cropped_and_tested_as_in_cutmix_code():
     cifar, imagenet = (config_of(rms_images, f"data={data}") for data in ("cifar100", "imagenet"))
     assert (cifar.augment.crop, cifar.clip.size) == ("padded", 32)
     assert (imagenet.augment.crop, imagenet.augment.scale) == ("area", (0.08, 1.0))
@@ -214,7 +214,7 @@ def test_training_from_scratch_is_pyslowfasts(module, argument):
     assert dict(config.model.options)["zero_init"] is True
 
 
-def test_pictures_are_videos_of_one_frame(tmp_path):
+def test_images_are_videos_of_one_frame(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     smooth = cv2.GaussianBlur(picture, (0, 0), 6)
     rows = ["path,label,split"]
@@ -256,12 +256,12 @@ def test_pictures_are_videos_of_one_frame(tmp_path):
         (rms_images, "data=mnist", "data = 'mnist': must be one of cifar100, imagenet"),
     ],
 )
-def test_an_unknown_row_is_answered_with_the_known_ones(module, argument, message):
+def test_the_error_for_an_unknown_row_lists_the_known_ones(module, argument, message):
     with pytest.raises(ValueError, match=message):
         module.get_config(argument)
 
 
-def test_rows_are_not_changed_by_those_who_take_them():
+def test_changing_a_returned_row_does_not_change_the_table():
     before = repr(rms_rows.MINI_KINETICS)
     config = rms_mini_kinetics.get_config("row=rms_gf,smoke=true")
     config.model.options.random_scaling.std = 9.0

@@ -1,4 +1,4 @@
-"""Each run of SRTG's tables is the network and the training that the thesis says."""
+"""Tests that the runs of SRTG's tables have the thesis' networks and training settings."""
 
 import jax
 import pytest
@@ -23,30 +23,30 @@ SMOKES = [
 
 
 def rates(config, epochs, length):
-    """The rate in the middle of epochs, numbered from 0."""
+    """Returns the learning rate in the middle of each epoch, counted from 0."""
     schedule = learning_rate(config, total=length * 10, steps_per_epoch=10)
     return [float(schedule(epoch * 10 + 5)) for epoch in epochs]
 
 
 @pytest.mark.parametrize("module", [srtg, srtg_transfer])
-def test_a_file_of_srtg_says_what_it_is_and_is_short(module):
-    test_files.test_a_file_says_what_it_is(module)
+def test_the_docstring_of_an_srtg_file_is_complete_and_the_file_is_short(module):
+    test_files.test_the_docstring_of_a_file_is_complete(module)
     test_files.test_a_file_is_short_and_imports_little(module)
 
 
-def test_what_the_files_of_the_thesis_share_is_short():
+def test_the_shared_file_of_the_thesis_is_short():
     test_files.test_a_file_is_short_and_imports_little(thesis)
 
 
 @pytest.mark.parametrize(("name", "argument"), SMOKES[1:])
-def test_the_smoke_form_of_srtg_fits_its_clips(name, argument):
-    test_files.test_the_smoke_form_fits_its_clips(name, argument)
+def test_the_smoke_version_of_srtg_fits_its_clips(name, argument):
+    test_files.test_the_smoke_version_fits_its_clips(name, argument)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), SMOKES)
-def test_the_smoke_form_of_srtg_trains(name, argument, tmp_path):
-    test_files.test_the_smoke_form_trains(name, argument, tmp_path)
+def test_the_smoke_version_of_srtg_trains(name, argument, tmp_path):
+    test_files.test_the_smoke_version_trains(name, argument, tmp_path)
 
 
 def test_every_block_of_34_layers_has_a_gate_that_always_fuses():
@@ -125,7 +125,7 @@ def test_clips_and_views_are_those_of_section_4_4_1(dataset, stride, weights):
         (srtg_transfer, "hmdb51", (0.8, 0.4)),
     ],
 )
-def test_a_crop_of_224_from_a_short_side_of_320_goes_through_the_chain(module, dataset, chain):
+def test_a_crop_of_224_from_a_short_side_of_320_is_augmented_by_the_chain(module, dataset, chain):
     config = config_of(module, f"dataset={dataset}")
     augment = config.augment
     assert (augment.crop, augment.short_side, config.clip.size) == ("fixed", 320, 224)
@@ -133,7 +133,7 @@ def test_a_crop_of_224_from_a_short_side_of_320_goes_through_the_chain(module, d
     assert (augment.flip, augment.color) == (0.5, 0.0)
 
 
-def test_the_rate_falls_as_the_thesis_and_as_its_code_say():
+def test_the_learning_rate_follows_the_thesis_and_its_code():
     config = config_of(srtg, None)
     found = rates(config, (0, 39, 40, 69, 70, 119, 120, 149), 150)
     assert found == pytest.approx([0.1, 0.1, 1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-4])
@@ -149,7 +149,7 @@ def test_the_rate_falls_as_the_thesis_and_as_its_code_say():
 
 
 @pytest.mark.parametrize("module", [srtg, srtg_transfer, mtnet])
-def test_all_weights_decay_also_those_of_recurrent_cells(module):
+def test_weight_decay_applies_to_recurrent_weights_too(module):
     optimizer = config_of(module, None).optimizer
     assert (optimizer.decay_recurrent, optimizer.decay_norm_and_bias) == (True, False)
 
@@ -187,7 +187,7 @@ def test_transfer_trains_the_classifier_of_given_weights_alone(dataset):
         (srtg_transfer, "fold=4", "fold = 4: must be one of 1, 2, 3"),
     ],
 )
-def test_an_unknown_argument_of_srtg_is_answered_with_the_known_ones(module, argument, message):
+def test_the_error_for_an_unknown_argument_of_srtg_lists_the_known_ones(module, argument, message):
     with pytest.raises(ValueError, match=message):
         module.get_config(argument)
 
@@ -215,12 +215,12 @@ def test_the_multigrid_of_a_run(multigrid, cycle, over, anchor, epochs):
 
 
 @pytest.mark.parametrize("gate", ["none", "hard"])
-def test_gates_stand_the_smallest_clips_of_the_multigrid(gate):
+def test_gates_accept_the_smallest_clips_of_the_multigrid(gate):
     config = config_of(srtg, f"model=srtg_r3d_34,dataset=hacs,gate={gate}")
     base = base_shape(config)
     (smallest, *_), *_ = cycles(config.multigrid, base)
     assert (smallest.frames, smallest.size) == (4, 112)
-    # Three of the stages halve the time of 4 frames: the last two have one.
+    # Three of the stages halve time, so of 4 frames the last two stages have one.
     options = config.model.options | {"width": 8, "depths": (1, 1, 1, 1)}
     model = create_model(config.model.name, num_classes=5, **options)
     clip = jax.ShapeDtypeStruct((2, 4, 112, 112, 3), "float32")

@@ -1,4 +1,4 @@
-"""Temporal Segment Networks' configuration, over colours and over flow."""
+"""Tests the configuration of Temporal Segment Networks, for RGB and for optical flow."""
 
 import inspect
 
@@ -15,7 +15,7 @@ from vidjax.run.network import Network
 
 @pytest.mark.parametrize("modality", ["rgb", "flow"])
 @pytest.mark.parametrize("model", ["tsn_bninception", "tsn_50"])
-def test_three_parts_are_learnt_from_and_twenty_five_tested(modality, model):
+def test_training_uses_three_segments_and_evaluation_twenty_five(modality, model):
     config = from_mapping(tsn.get_config(f"modality={modality},model={model}"))
     channels = 10 if modality == "flow" else 3
     assert config.data.channels == channels
@@ -38,7 +38,7 @@ def test_the_two_streams_differ_as_published():
         clip = jax.ShapeDtypeStruct((1, 3, 64, 64, from_mapping(config).data.channels), "float32")
         shapes = jax.eval_shape(lambda x, own=network: own.init(jax.random.key(0), x), clip)
         sizes.append(sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])))
-    # The stem alone is larger, by 7 x 7 x 64 for each channel.
+    # Only the stem is larger, by 7 x 7 x 64 for each channel.
     assert sizes[0] == model_card(rgb.model.name).params
     assert sizes[1] - sizes[0] == 7 * 7 * 64 * 7
 
@@ -50,7 +50,7 @@ def test_the_row_of_moments_in_time_is_flow():
         tsn.get_config("modality=sound")
 
 
-def test_the_file_says_what_it_is_and_is_short():
+def test_the_docstring_is_complete_and_the_file_is_short():
     for part in ("table", "Hardware:", "Score: the", "yours"):
         assert part in tsn.__doc__
     assert len(inspect.getsource(tsn).splitlines()) <= 60

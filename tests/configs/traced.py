@@ -1,4 +1,4 @@
-"""A configuration's network as JAX traces it: its modules, and no number computed."""
+"""Lists the modules of a configuration's network by tracing it; computes nothing."""
 
 import functools
 
@@ -17,7 +17,7 @@ def config_of(module, argument):
 
 @functools.cache
 def calls(module, argument):
-    """The modules of a configuration's network in the order they are called: path and module."""
+    """Returns paths and modules of a configuration's network in the order of their calls."""
     config, seen = config_of(module, argument), []
 
     def watch(call, args, kwargs, context):
@@ -28,7 +28,7 @@ def calls(module, argument):
     network = create_model(config.model.name, num_classes=7, **config.model.options)
     size = config.clip.size
     clip = jax.ShapeDtypeStruct((2, config.clip.frames, size, size, 3), jnp.float32)
-    # A convolution is a module in every form, and traced fastest as one primitive.
+    # Tracing is fastest if each convolution is a single primitive; the modules are the same.
     with force_lowering("lax"), nn.intercept_methods(watch):
         logits, _ = jax.eval_shape(
             lambda x: network.init_with_output(jax.random.key(0), x, train=False), clip
@@ -38,5 +38,5 @@ def calls(module, argument):
 
 
 def of(kind, module, argument):
-    """The modules of a kind in a configuration's network, by path."""
+    """Returns the modules of a type in a configuration's network, by path."""
     return {path: found for path, found in calls(module, argument) if isinstance(found, kind)}

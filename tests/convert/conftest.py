@@ -1,4 +1,4 @@
-"""Fixtures of the tests that read checkpoint files."""
+"""Fixtures for the tests that read checkpoint files."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Checkpoint files written byte by byte, so that their reader is tested without PyTorch."""
+"""Writes checkpoint files byte by byte, so that their reader is tested without PyTorch."""
 
 import pickle
 import struct
@@ -13,7 +13,7 @@ V2 = "torch._utils._rebuild_tensor_v2"
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010101006000600000") + bytes(600)
 
 
-# A pickle without PyTorch: the opcodes that PyTorch writes.
+# The opcodes that PyTorch writes into a pickle.
 def literal(value):
     return pickle.dumps(value, protocol=2)[2:-1]
 
@@ -88,12 +88,12 @@ def assert_same(actual, expected):
 
 
 def octets(data):
-    """Bytes as Python 2 pickled them."""
+    """Pickles bytes as Python 2 did."""
     return b"T" + struct.pack("<i", len(data)) + data
 
 
 def blob(array):
-    """An array as NumPy of Python 2 pickled it."""
+    """Pickles an array as NumPy did in Python 2."""
     empty = several(named("numpy.ndarray"), literal((0,)), octets(b"b"))
     made = named("numpy.core.multiarray._reconstruct") + empty + b"R"
     kind = octets(array.dtype.str[1:].encode())
@@ -105,7 +105,7 @@ def blob(array):
 
 
 def write_blobs(path, blobs):
-    """Blobs of Caffe2 as Detectron's code of Python 2 pickled them, with what training keeps."""
+    """Writes Caffe2 blobs as Detectron's Python 2 code pickled them, with training state."""
     entries = b"".join(octets(name.encode()) + blob(array) for name, array in blobs)
     for name, kept in (("conv1_w_momentum", np.ones(2, "<f4")), ("lr", np.ones((), "<f4"))):
         entries += octets(name.encode()) + blob(kept)
@@ -114,7 +114,7 @@ def write_blobs(path, blobs):
 
 
 class Payload:
-    """Calls `function(*arguments)` when a trusting reader loads it."""
+    """An object that calls `function(*arguments)` when `pickle.load` reads it."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments

@@ -1,4 +1,4 @@
-"""Image ResNets with torchvision's names, and what they say of a picture, in NumPy alone."""
+"""Computes image ResNets with torchvision's names in NumPy, as a reference."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ CLASSES = 5
 
 
 def state(block="basic", width=4, depths=(1, 1, 1, 1), *, stem=7, expansion=4, inner=1, groups=1):
-    """A state dict of random weights: `basic` or `bottleneck`; a stem of 7 or 3 pixels."""
+    """Makes a random state dict with `basic` or `bottleneck` blocks and a stem of 7 or 3 pixels."""
     cifar = stem == 3
     keys = {"conv1.weight": (width, 3, stem, stem)} | norm("bn1", width)
     inputs = width
@@ -39,7 +39,7 @@ def state(block="basic", width=4, depths=(1, 1, 1, 1), *, stem=7, expansion=4, i
 
 
 def conv(x, kernel, stride=1):
-    """`[H, W, C]` with a kernel `[O, C / groups, k, k]`, padded by k // 2."""
+    """Convolves `[H, W, C]` with a kernel `[O, C / groups, k, k]`, padded by k // 2."""
     size = kernel.shape[-1]
     padded = np.pad(x, [(size // 2, size // 2)] * 2 + [(0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(0, 1))
@@ -56,14 +56,14 @@ def conv(x, kernel, stride=1):
 
 
 def pooled(x):
-    """The largest of 3x3 pixels, every second one."""
+    """Max-pools 3x3 pixels with stride 2."""
     padded = np.pad(x, [(1, 1), (1, 1), (0, 0)], constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
     return windows.max(axis=(-2, -1))[::2, ::2]
 
 
 def logits(weights, picture):
-    """Logits `[K]` of a picture `[H, W, 3]`, and the features of each stage `[H, W, C]`."""
+    """Computes logits `[K]` of an image `[H, W, 3]`, and features `[H, W, C]` of each stage."""
     w = {key: np.asarray(value, np.float64) for key, value in weights.items()}
 
     def normed(x, name):

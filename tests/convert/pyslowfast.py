@@ -1,8 +1,8 @@
-"""Names of PySlowFast's files, and of Caffe2's blobs, from names that key lists have."""
+"""Derives the names of PySlowFast's files, and of Caffe2's blobs, from the names in key lists."""
 
 import re
 
-# PyTorchVideo's name of a module, and PySlowFast's. `{next}` is the number of the stage and 1.
+# PyTorchVideo's name of a module, and PySlowFast's. `{next}` is the stage number plus 1.
 _MODULES = (
     (r"blocks\.0\.conv\.conv_t", "s1.pathway0_stem.conv_xy"),
     (r"blocks\.0\.conv\.conv_xy", "s1.pathway0_stem.conv"),
@@ -32,7 +32,7 @@ _KINDS = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"
 
 
 def named_by_pyslowfast(keys):
-    """A mapping of PyTorchVideo's keys under PySlowFast's."""
+    """Renames a mapping from PyTorchVideo's keys to PySlowFast's."""
     return {_renamed(key): value for key, value in keys.items()}
 
 
@@ -55,14 +55,14 @@ def _renamed(key):
 
 
 def with_norm_in_first_shortcut(keys):
-    """PySlowFast's keys of X3D, whose first shortcut has a norm that PyTorchVideo's lacks."""
+    """Returns PySlowFast's keys of X3D, whose first shortcut has a norm, unlike PyTorchVideo's."""
     shortcut = "s2.pathway0_res0.branch1"
     channels = keys[f"{shortcut}.weight"][:1]
     return keys | {f"{shortcut}_bn.{leaf}": channels for leaf in _KINDS}
 
 
 def named_by_caffe2(keys):
-    """A mapping of PySlowFast's keys under the names of Caffe2's blobs."""
+    """Renames a mapping from PySlowFast's keys to the names of Caffe2's blobs."""
     last = {}
     for key in keys:
         if found := re.match(r"s(\d)\.pathway1_res(\d+)\.", key):
@@ -72,7 +72,7 @@ def named_by_caffe2(keys):
 
 
 def as_read(blobs):
-    """A mapping of Caffe2's blobs under the names that reading gives them."""
+    """Renames a mapping of Caffe2's blobs to the names that our reader gives them."""
     leaves = {kind: leaf for leaf, kind in _KINDS.items()} | {"w": "weight"}
     parts = {name: name.rpartition("_") for name in blobs}
     return {f"{parts[n][0]}.{leaves[parts[n][2]]}": value for n, value in blobs.items()}

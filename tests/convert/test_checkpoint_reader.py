@@ -1,4 +1,4 @@
-"""What a checkpoint holds is read, in every form that PyTorch and safetensors write."""
+"""Tests that checkpoints are read in all formats that PyTorch and safetensors write."""
 
 import argparse
 import collections
@@ -130,7 +130,7 @@ def test_ordered_dict_of_python_2(form, path):
     assert_same(read_tensors(write(form, path, tree, {"0": TWELVE})), {"w": TWELVE[:2]})
 
 
-def test_strings_of_python_2(form, path):
+def test_byte_strings_of_python_2(form, path):
     note = b"U\x01k" + b"U\x02\xff\xfe"  # short byte strings, one of them not text
     tree = b"}(" + b"U\x01w" + tensor(form, (2,), (1,)) + note + b"u"
     assert_same(read_tensors(write(form, path, tree, {"0": TWELVE})), {"w": TWELVE[:2]})
@@ -144,7 +144,7 @@ def test_legacy_views(path):
 
 
 @pytest.mark.parametrize("view", [("view", 8, 5), ("view", -1, 5), ("view", 3, -1)])
-def test_legacy_views_stay_inside(path, view):
+def test_legacy_views_must_lie_inside_their_storage(path, view):
     tree = mapping(w=call(V2, storage("Float", "0", 12, view), *map(literal, (0, (1,), (1,)))))
     with pytest.raises(CheckpointError, match="'w'.*truncated"):
         read_tensors(write_legacy(path, tree, {"0": TWELVE}))
@@ -158,7 +158,7 @@ def test_zip_root_may_have_any_name_and_no_byteorder(path):
     assert_same(read_tensors(str(path)), {"w": TWELVE})
 
 
-# What may lie around the tensors.
+# Other contents beside the tensors.
 
 
 @pytest.mark.parametrize("keys", [(), ("state_dict",), ("model_state",), ("model_state_dict",)])
@@ -170,7 +170,7 @@ def test_finds_the_state_dict(form, path, keys, outer):
     assert_same(read_tensors(write(form, path, tree, {"0": TWELVE})), {"w": TWELVE})
 
 
-def test_state_dict_goes_before_tensors_beside_it():
+def test_the_state_dict_is_preferred_to_tensors_beside_it():
     nested = {"epoch": np.array(3), "model": {"type": "r3d"}, "state_dict": {"w": TWELVE}}
     assert_same(read_tensors(nested), {"w": TWELVE})
     assert_same(read_tensors({"model": {"type": "r3d"}, "w": TWELVE}), {"w": TWELVE})
@@ -182,7 +182,7 @@ def test_no_state_dict(tree):
         read_tensors(tree)
 
 
-def test_no_state_dict_says_what_there_is(form, path):
+def test_the_error_without_a_state_dict_lists_the_contents(form, path):
     tree = mapping(epoch=literal(1), weights=mapping(w=tensor(form, (12,), (1,))))
     with pytest.raises(CheckpointError, match=r"weights.pth has no tensors.*'epoch', 'weights'"):
         read_tensors(write(form, path, tree, {"0": TWELVE}))
@@ -210,7 +210,7 @@ def test_a_tree_that_contains_itself(form, path):
         (("modules.a", "modules.b"), ("modules.a", "modules.b")),
     ],
 )
-def test_what_wraps_a_network_is_taken_off_its_names(names, expected):
+def test_prefixes_of_wrapped_networks_are_removed(names, expected):
     assert tuple(read_tensors(dict.fromkeys(names, TWELVE))) == expected
 
 
@@ -231,7 +231,7 @@ def test_what_wraps_a_network_is_taken_off_its_names(names, expected):
     ],
     ids=lambda record: type(record).__name__,
 )
-def test_harmless_records_are_passed_over(form, path, record):
+def test_harmless_records_are_skipped(form, path, record):
     new = literal(record)
     for spelling in (new, new.replace(b"numpy._core.", b"numpy.core.")):  # before NumPy 2
         tree = mapping(best=spelling, w=tensor(form, (12,), (1,)))
@@ -239,8 +239,8 @@ def test_harmless_records_are_passed_over(form, path, record):
 
 
 @pytest.mark.parametrize("package", ["pytorch_lightning", "lightning.pytorch", "lightning_fabric"])
-def test_what_lightning_keeps_of_a_run_is_passed_over(form, path, package):
-    """Its settings and callbacks are objects of its own; none of them is made."""
+def test_lightnings_training_state_is_skipped(form, path, package):
+    """Lightning stores objects for its settings and callbacks; none of them is created."""
     settings = call(f"{package}.utilities.parsing.AttributeDict", literal({"lr": 0.1}))
     callback = named(f"{package}.callbacks.model_checkpoint.ModelCheckpoint")
     state = mapping(**{"model.w": tensor(form, (12,), (1,))})
@@ -249,7 +249,7 @@ def test_what_lightning_keeps_of_a_run_is_passed_over(form, path, package):
 
 
 @pytest.mark.parametrize("name", ["lightning", "lightnings.os.system", "os.lightning.x"])
-def test_only_lightnings_own_names_are_passed_over(form, path, name):
+def test_only_lightnings_own_names_are_skipped(form, path, name):
     module, _, attribute = name.rpartition(".")
     write(form, path, mapping(x=named(f"{module or 'x'}.{attribute}")))
     with pytest.raises(CheckpointError, match="asks to run"):
@@ -257,7 +257,7 @@ def test_only_lightnings_own_names_are_passed_over(form, path, name):
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "int64", "bool", "long", "quint8"])
-def test_dtypes_and_devices_are_passed_over(form, path, name):
+def test_dtypes_and_devices_are_skipped(form, path, name):
     tree = mapping(
         dtype=named(f"torch.{name}"),
         device=call("torch.device", literal("cuda"), literal(0)),
@@ -266,7 +266,7 @@ def test_dtypes_and_devices_are_passed_over(form, path, name):
     assert_same(read_tensors(write(form, path, tree, {"0": TWELVE})), {"w": TWELVE})
 
 
-# What a file may not do.
+# Contents that are refused.
 
 
 @pytest.mark.parametrize("kind", [str, Path])

@@ -1,4 +1,4 @@
-"""The reader against PyTorch's own files; skipped where PyTorch is not installed."""
+"""Tests the reader on PyTorch's own files; skipped if PyTorch is not installed."""
 
 import argparse
 import builtins
@@ -23,7 +23,7 @@ def save(torch, form, path, value, protocol=2):
 
 
 def numbers(torch, state):
-    """By PyTorch's own conversion, for comparison."""
+    """Converts tensors with PyTorch, for comparison."""
     return {
         k: v.detach().float().numpy() if v.is_floating_point() else v.detach().numpy()
         for k, v in state.items()

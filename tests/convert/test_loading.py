@@ -1,4 +1,4 @@
-"""Checkpoints that do not fit in one way or another, and what is said of them."""
+"""Tests checkpoints that do not fit, and the reports and errors about them."""
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ CLASSES = 6
 
 
 def small_state(prefix=""):
-    """A state dict as 3D-ResNets-PyTorch writes it, of a small r3d_18."""
+    """Makes the state dict of a small r3d_18 in the format of 3D-ResNets-PyTorch."""
     keys = {"conv1.weight": (4, 3, 7, 7, 7)} | norm("bn1", 4)
     inputs = 4
     for layer in range(1, 5):
@@ -39,7 +39,7 @@ def norm(name, channels):
 
 @pytest.fixture
 def said(monkeypatch):
-    """What was warned of."""
+    """Returns the logged warnings."""
     lines = []
     monkeypatch.setattr(logging, "warning", lambda text, *values: lines.append(text % values))
     return lines
@@ -61,13 +61,13 @@ def test_every_tensor_keeps_its_values():
 
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module."])
-def test_prefixes_of_what_wraps_a_network_are_taken_off(prefix):
+def test_prefixes_of_wrapping_modules_are_removed(prefix):
     plain, wrapped = (load_torch("r3d_18", small_state(p), **WIDTH) for p in ("", prefix))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain, wrapped))
 
 
-def test_a_network_inside_of_what_trains_it_is_found(said):
-    """Lightning calls a network as its user does, and may keep tensors of its own beside it."""
+def test_a_network_inside_of_its_training_module_is_found(said):
+    """Lightning's prefix is the user's attribute name; it may store other tensors beside it."""
     plain = convert("r3d_18", small_state(), **WIDTH).variables
     own = {"loss.weight": np.ones(3, np.float32)}
 
@@ -83,7 +83,7 @@ def test_a_network_inside_of_what_trains_it_is_found(said):
     assert said == []
 
 
-def test_another_number_of_classes_starts_the_classifier_anew_and_says_so(said):
+def test_another_number_of_classes_gives_a_new_classifier_and_a_warning(said):
     converted = convert("r3d_18", small_state(), num_classes=9, **WIDTH)
     assert converted.report.reinitialised == ("head/bias", "head/kernel")
     assert (converted.report.missing, converted.report.unused) == ((), ())
@@ -96,7 +96,7 @@ def test_another_number_of_classes_starts_the_classifier_anew_and_says_so(said):
     assert logits.shape == (1, 9)
 
 
-def test_methods_unknown_to_the_file_start_anew_and_this_is_said(said):
+def test_methods_absent_from_the_file_are_newly_initialised_with_a_warning(said):
     plain = load_torch("r3d_18", small_state(), **WIDTH)
     converted = convert("r3d_18", small_state(), class_reg={"stages": (3, 4)}, **WIDTH)
     added = tuple(f"layer{n}/after_stage/class_reg/kernel" for n in (3, 4))
@@ -116,7 +116,7 @@ def test_missing_keys_are_an_error_unless_allowed():
     assert "missing: layer3/block1/conv2/kernel, stem_layer/norm/bias" in str(error.value)
     converted = convert("r3d_18", state, allow=["missing"], **WIDTH)
     filled = converted.variables["params"]["layer3"]["block1"]["conv2"]["kernel"]
-    # Kaiming normal over the outputs: 27 * 16 of them.
+    # Kaiming normal with a fan-out of 27 * 16.
     assert float(filled.std()) == pytest.approx(np.sqrt(2 / (27 * 16)), rel=0.05)
     np.testing.assert_array_equal(converted.variables["params"]["stem_layer"]["norm"]["bias"], 0)
 
@@ -141,7 +141,7 @@ def test_numbers_that_are_not_finite_are_an_error_unless_allowed():
     assert len(report.nonfinite) == 2
 
 
-def test_averaged_weights_beside_the_usual_ones_are_told_and_can_be_asked_for(said):
+def test_averaged_weights_are_mentioned_and_can_be_selected(said):
     usual, averaged = small_state(), {key: value + 1 for key, value in small_state().items()}
     file = {"epoch": 3, "state_dict": usual, "state_dict_ema": averaged}
     bias = load_torch("r3d_18", file, **WIDTH)["params"]["head"]["bias"]
@@ -172,7 +172,7 @@ def test_another_networks_weights_are_refused_with_the_known_projects():
         load_torch("r3d_17", small_state())
 
 
-def test_the_form_of_the_network_is_recognised_and_returned(said):
+def test_the_variant_of_the_network_is_recognised_and_returned(said):
     state = small_state()
     without = {key: value for key, value in state.items() if "downsample" not in key}
     loaded = load_torch("r3d_18", without, **WIDTH)
@@ -200,7 +200,7 @@ def test_a_file_is_read_like_the_state_dict(tmp_path):
 
 def test_all_published_networks_have_sources():
     assert len({layout.name for layout in layouts()}) == len(layouts())
-    # Of MTNets there is code, but no known checkpoint.
+    # For MTNets code was published, but no checkpoint is known.
     without = [name for name in vidjax.list_models() if not sources(name)]
     assert without == vidjax.list_models("mtnet_*")
     assert sources("tsm_50") == ["MMAction2", "temporal-shift-module"]
@@ -230,7 +230,7 @@ def test_the_cells_of_gates_are_read_with_their_blocks():
 
 
 def gated_state():
-    """A state dict as the thesis' code writes it, of a small SRTG r3d_34."""
+    """Makes the state dict of a small SRTG r3d_34 in the format of the thesis' code."""
     keys = {"stem.0.weight": (4, 3, 3, 7, 7)} | norm("stem.1", 4)
     inputs = 4
     for layer in range(1, 5):

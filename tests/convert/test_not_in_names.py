@@ -1,4 +1,4 @@
-"""What a file's names say of two networks with the same tensors, and what no name says."""
+"""Tests how networks with the same tensors are distinguished, and what users must state."""
 
 import jax
 import numpy as np
@@ -15,14 +15,14 @@ COLOURS = (0.45, 0.42, 0.39), (0.1, 0.2, 0.3)
 
 @pytest.fixture
 def said(monkeypatch):
-    """What was warned of."""
+    """Returns the logged warnings."""
     lines = []
     monkeypatch.setattr(logging, "warning", lambda text, *values: lines.append(text % values))
     return lines
 
 
 def zeros(shared, reference, without="\0"):
-    """Nothing but names and shapes of a key list."""
+    """Makes a state dict of zeros with the names and shapes of a key list."""
     keys = references.key_list(shared, reference)
     empty = {key: np.broadcast_to(np.float32(0), shape) for key, shape in keys.items()}
     return {key.replace(without, ""): value for key, value in empty.items()}
@@ -31,7 +31,7 @@ def zeros(shared, reference, without="\0"):
 @pytest.mark.parametrize(
     ("reference", "without"), [("mm-tsn-50", "\0"), ("tsm-50", ".net")], ids=["mm", "mit"]
 )
-def test_a_tsn_is_no_tsm_although_its_tensors_fit(reference, without, shared):
+def test_a_tsn_is_refused_as_tsm_although_its_tensors_fit(reference, without, shared):
     state = zeros(shared, reference, without)
     with pytest.raises(ValueError, match="not a file of tsm_50, but of a TSN.*Load it as tsn_50"):
         convert("tsm_50", state)
@@ -40,12 +40,12 @@ def test_a_tsn_is_no_tsm_although_its_tensors_fit(reference, without, shared):
 
 
 @pytest.mark.parametrize("reference", ["mm-tsm-50", "tsm-50"])
-def test_a_tsm_is_no_tsn_although_its_tensors_fit(reference, shared):
+def test_a_tsm_is_refused_as_tsn_although_its_tensors_fit(reference, shared):
     with pytest.raises(ValueError, match="not a file of tsn_50, but of a TSM.*Load it as tsm_50"):
         convert("tsn_50", zeros(shared, reference))
 
 
-def test_whether_time_is_pooled_stands_in_no_file_and_is_asked_for(shared, said):
+def test_a_warning_asks_for_temporal_pooling_which_no_file_states(shared, said):
     state = zeros(shared, "tam-50-ibm")
     assert convert("tam_ibm_50", state).options == {}
     (line,) = said
@@ -67,7 +67,7 @@ def test_frames_are_halved_three_times_only_with_temporal_pooling(pooled):
 
     stages = jax.eval_shape(sown, clip)["intermediates"]
     frames = [stages[f"stage{number}"][0].shape[1] for number in range(1, 5)]
-    # A stage is sown before what follows it.
+    # A stage is sown before the pool that follows it.
     assert frames == ([16, 8, 4, 2] if pooled else [16, 16, 16, 16])
 
 
@@ -86,13 +86,13 @@ def test_slowfast_101_of_mmaction2_has_longer_connections(shared, said):
     found = convert("slowfast_101", state)
     assert found.options == {"variant": "mmaction2", "lateral_kernel": 7}
     assert (found.report.missing, found.report.unused) == ((), ())
-    # As MMAction2 prints them of this network.
+    # As MMAction2 prints them for this network.
     assert sum(leaf.size for leaf in jax.tree.leaves(found.variables["params"])) == 62_912_312
     assert said == []
 
 
-def test_colours_that_differ_between_files_are_told_unless_they_are_said(said):
-    """Hara's files of 2018 and of 2020 have the same names from 50 layers on."""
+def test_a_warning_names_differing_normalisations_unless_the_user_states_one(said):
+    """Hara's files of 2018 and of 2020 have the same names for 50 and more layers."""
     state = small_state()
     newer = convert("r3d_18", state, **WIDTH)
     assert (newer.mean, newer.std) == ((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737))
@@ -103,7 +103,7 @@ def test_colours_that_differ_between_files_are_told_unless_they_are_said(said):
     assert said == []
 
 
-def test_files_of_two_years_are_told_apart_by_nobody(shared, said):
+def test_files_of_two_years_cannot_be_distinguished(shared, said):
     state = zeros(shared, "r3d-50")
     found = convert("r3d_50", state)
     (line,) = said
@@ -114,7 +114,7 @@ def test_files_of_two_years_are_told_apart_by_nobody(shared, said):
     assert len(said) == 1
 
 
-def test_what_the_user_says_of_colours_is_taken(said):
+def test_the_stated_normalisation_is_used(said):
     mean, std = COLOURS
     found = load_torch("srtg_r3d_34", gated_state(), num_classes=6, mean=mean, std=std, **WIDTH)
     assert (found.mean, found.std) == COLOURS
@@ -126,14 +126,14 @@ def test_what_the_user_says_of_colours_is_taken(said):
     assert "BGR" in line
 
 
-def test_kernels_of_bgr_files_are_turned(said):
+def test_kernels_of_bgr_files_are_reversed(said):
     state = gated_state()
     plain = load_torch("srtg_r3d_34", state, num_classes=6, channels="RGB", **WIDTH)
     turned = load_torch("srtg_r3d_34", state, num_classes=6, channels="BGR", **WIDTH)
     one, other = (each["params"]["stem_layer"]["conv"]["kernel"] for each in (plain, turned))
     np.testing.assert_array_equal(one[..., ::-1, :], other)
     assert not np.array_equal(one, other)
-    # Published so: blue less 124, and red less 104.
+    # As published: 124 is subtracted from blue, and 104 from red.
     np.testing.assert_allclose(np.multiply(turned.mean, 255), (104, 117, 124))
     np.testing.assert_allclose(np.multiply(plain.mean, 255), (124, 117, 104))
     assert said == []

@@ -1,4 +1,4 @@
-"""Published PyTorch networks and ours: the same names, costs and logits."""
+"""Tests that our networks have the names, costs and logits of the published PyTorch networks."""
 
 import re
 
@@ -14,7 +14,7 @@ from vidjax.convert.loading import convert
 from vidjax.evaluation.cost import count_cost
 
 KEY_LISTS = references.key_lists(shared_folder())
-# To compile these takes longest, and other files are of networks like them.
+# These take longest to compile, and other files are of similar networks.
 LONG = (
     "assemblenet-50",
     "cgd-image-r50",
@@ -33,7 +33,7 @@ LONG = (
     "s3d",
     "slowonly-34-single",
     "tanet-50",
-    # Their blocks are those of others that are compared here.
+    # Their blocks are the same as those of other networks that are compared here.
     "slowonly-50",
     "srtg-r2plus1d_50",
 )
@@ -43,12 +43,12 @@ GOLDEN = [
 ]
 
 
-# More of the same blocks: other files of their projects have the same names.
+# Deeper networks of the same blocks; other files of their projects have the same names.
 DEEPER = re.compile(r"-(101|152|200|l|xl)(-|$)")
 LAID = [
     pytest.param(name, marks=pytest.mark.slow if DEEPER.search(name) else ()) for name in KEY_LISTS
 ]
-# The same network as `s3d`; and what `cost_50` is compared with.
+# The same network as `s3d`, and the baseline of `cost_50`.
 UNCOUNTED = ("s3d-kylemin", "cost-c2d-50")
 
 
@@ -60,14 +60,14 @@ def network(reference, num_classes):
 def test_parity_table_knows_every_key_list(shared):
     assert sorted(references.NETWORKS) == sorted(KEY_LISTS)
     published = {name for name, _ in references.NETWORKS.values()}
-    # Of gates and MTNets there are only counts and blocks: `tests/models`.
+    # For gates and MTNets only counts and blocks are known: `tests/models`.
     ours = {*vidjax.list_models("srtg_*"), *vidjax.list_models("mtnet_*")}
     assert published == set(vidjax.list_models()) - ours
 
 
 @pytest.mark.parametrize("reference", LAID)
 def test_parity_of_layouts(reference, shared):
-    """Every published key finds its place, and the form of the network is recognised."""
+    """Every published key is mapped to a path, and the network's variant is recognised."""
     keys = references.key_list(shared, reference)
     empty = {key: np.broadcast_to(np.float32(0), shape) for key, shape in keys.items()}
     name, options = references.NETWORKS[reference]
@@ -81,12 +81,12 @@ def test_parity_of_layouts(reference, shared):
 
 @pytest.mark.parametrize("reference", [own for own in KEY_LISTS if own not in UNCOUNTED])
 def test_parity_of_costs(reference, shared):
-    """Parameters to the last one, multiply-adds within 0.5 %."""
+    """Parameters are equal, multiply-adds agree within 0.5 %."""
     num_classes = references.classes(references.key_list(shared, reference))
     params, gflops, clip = references.counts(shared, reference, num_classes)
     name, options = references.NETWORKS[reference]
     cost = vidjax.model_card(name)
-    # What stands on the card is counted in `tests/test_models.py`.
+    # The numbers on the cards are tested in `tests/test_models.py`.
     if (options, num_classes, clip) != ({}, 400, cost.clip):
         cost = count_cost(network(reference, num_classes), clip)
     assert cost.params == params
@@ -96,5 +96,5 @@ def test_parity_of_costs(reference, shared):
 
 @pytest.mark.parametrize("reference", GOLDEN)
 def test_golden_logits(reference, shared):
-    """Logits of weights and clips that anyone can make again."""
+    """Compares logits of weights and clips that are generated from a rule."""
     assert parity.difference(shared, reference) <= 1e-4

@@ -1,4 +1,4 @@
-"""PySlowFast's files and Caffe2's, against PyTorchVideo's of the same networks."""
+"""Tests PySlowFast's and Caffe2's files against PyTorchVideo's files of the same networks."""
 
 import pickle
 
@@ -12,7 +12,7 @@ from tests.convert.pickles import Payload, write_blobs
 from vidjax.convert.checkpoint_reader import CheckpointError, read_tensors
 from vidjax.convert.loading import convert
 
-# Key lists of PyTorchVideo, our networks, and how many times thinner the tests make them.
+# Key lists of PyTorchVideo, our networks, and the factor by which tests reduce their widths.
 TWINS = {
     "slowonly-50": ("slowonly_50", 16),
     "slowfast-50-8x8": ("slowfast_50", 8),
@@ -24,7 +24,7 @@ SLOW = [
 
 
 def thin(keys, times):
-    """Shapes of the same network with so many times fewer channels, and classes."""
+    """Returns the shapes of the same network with channels and classes divided by a factor."""
     return {
         key: tuple(n // times if n >= times and n % times == 0 else n for n in shape)
         for key, shape in keys.items()
@@ -36,7 +36,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("reference", SLOW)
-def test_the_same_numbers_give_the_same_network_in_all_three_layouts(reference, shared, path):
+def test_equal_weights_give_equal_networks_in_all_three_layouts(reference, shared, path):
     name, times = TWINS[reference]
     state = references.state_dict(thin(references.key_list(shared, reference), times), 1.0)
     renamed = pyslowfast.named_by_pyslowfast(state)
@@ -51,7 +51,7 @@ def test_the_same_numbers_give_the_same_network_in_all_three_layouts(reference, 
 
 
 @pytest.mark.parametrize("reference", ["slowfast-50-4x16", "psf-i3d-r50", "psf-i3d-r50-nl5"])
-def test_every_blob_of_caffe2_finds_its_place(reference, shared):
+def test_every_blob_of_caffe2_is_mapped_to_a_path(reference, shared):
     keys = references.key_list(shared, reference)
     if reference.startswith("slowfast"):
         keys = pyslowfast.named_by_pyslowfast(keys)
@@ -65,7 +65,7 @@ def test_every_blob_of_caffe2_finds_its_place(reference, shared):
 
 
 @pytest.mark.parametrize("size", ["s", pytest.param("l", marks=pytest.mark.slow)])
-def test_every_key_of_x3d_finds_its_place(size, shared):
+def test_every_key_of_x3d_is_mapped_to_a_path(size, shared):
     keys = pyslowfast.named_by_pyslowfast(references.key_list(shared, f"x3d-{size}"))
     keys = pyslowfast.with_norm_in_first_shortcut(keys)
     zeros = {key: np.broadcast_to(np.float32(0), shape) for key, shape in keys.items()}
@@ -75,8 +75,8 @@ def test_every_key_of_x3d_finds_its_place(size, shared):
     assert (found.report.missing, found.report.unused) == ((), ())
 
 
-def test_weights_of_pictures_are_those_of_kernels_of_one_frame(shared):
-    """R50_IN1K.pyth has three axes in kernels, too: it is SlowOnly's code with one frame."""
+def test_image_weights_with_kernels_of_one_frame_are_read(shared):
+    """R50_IN1K.pyth has 3D kernels too: it was made by SlowOnly's code with one frame."""
     keys = pyslowfast.named_by_pyslowfast(references.key_list(shared, "slowonly-50"))
     still = {key: (*s[:2], 1, *s[3:]) if len(s) == 5 else s for key, s in keys.items()}
     found = convert("resnet_50", {k: np.broadcast_to(np.float32(0), s) for k, s in still.items()})
@@ -86,7 +86,7 @@ def test_weights_of_pictures_are_those_of_kernels_of_one_frame(shared):
 
 
 def test_the_names_of_x3d_are_those_of_an_independent_list(shared):
-    """MMAction2's file was ported from PySlowFast's: as many tensors, of the same shapes."""
+    """MMAction2's file was ported from PySlowFast's, so it has tensors of the same shapes."""
     keys = pyslowfast.named_by_pyslowfast(references.key_list(shared, "x3d-m"))
     keys = pyslowfast.with_norm_in_first_shortcut(keys)
     ported = references.key_list(shared, "mm-x3d-m")
@@ -122,7 +122,7 @@ def test_pickles_of_python_2_are_read_as_python_reads_them(path):
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_blobs_of_python_3_are_read_and_code_beside_them_is_not_run(path, tmp_path, protocol):
+def test_blobs_of_python_3_are_read_without_running_code(path, tmp_path, protocol):
     kernel = np.ones((1, 2, 3), np.float32)
     path.write_bytes(pickle.dumps({"blobs": {"conv1_w": kernel}}, protocol=protocol))
     np.testing.assert_array_equal(read_tensors(path)["conv1.weight"], kernel)

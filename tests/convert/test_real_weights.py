@@ -1,4 +1,4 @@
-"""ResNets for CIFAR-10 as published, on real pictures, and as video networks."""
+"""Tests published ResNets for CIFAR-10 on real images, and as video networks."""
 
 import math
 
@@ -10,7 +10,7 @@ import vidjax
 from vidjax.convert.inflation import inflate_torch
 from vidjax.convert.loading import load_torch
 
-# Of the authors' 10,000 test pictures.
+# Top-1 on the authors' 10,000 test images.
 PUBLISHED = {"resnet20-12fca82f.th": 0.9173, "resnet56-4bfd9763.th": 0.9339}
 VIDEO = {
     "width": 16,
@@ -22,7 +22,7 @@ VIDEO = {
 
 @pytest.fixture(scope="module")
 def pictures(shared):
-    """Pictures `[N, 32, 32, 3]` in [0, 1], and their labels."""
+    """Reads images `[N, 32, 32, 3]` in [0, 1], and their labels."""
     file = shared / "weights/cifar10_test1000.npz"
     if not file.is_file():
         pytest.skip(f"no pictures of CIFAR-10 at {file}")
@@ -38,7 +38,7 @@ def weights(shared, name):
 
 
 def spoken(model, variables, clips, batch=50):
-    """Logits `[N, K]` of clips `[N, T, H, W, 3]`, so many at a time."""
+    """Computes the logits `[N, K]` of clips `[N, T, H, W, 3]` in batches."""
     run = jax.jit(lambda v, x: model.apply(v, x, train=False))
     with jax.default_matmul_precision("highest"):
         parts = [run(variables, clips[n : n + batch]) for n in range(0, len(clips), batch)]
@@ -64,17 +64,17 @@ def said_of_pictures(shared, name, depth, pictures):
         pytest.param("resnet56-4bfd9763.th", 9, marks=pytest.mark.slow),
     ],
 )
-def test_pictures_are_recognised_as_often_as_published(name, depth, shared, pictures):
+def test_accuracy_on_images_is_that_published(name, depth, shared, pictures):
     images, labels = pictures
     logits, _ = said_of_pictures(shared, name, depth, images)
     published = PUBLISHED[name]
-    # Two standard deviations of what so many pictures drawn from all of them give.
+    # Two standard deviations of the accuracy on a sample of this size.
     deviation = math.sqrt(published * (1 - published) / len(labels))
     assert accuracy(logits, labels) == pytest.approx(published, abs=2 * deviation)
 
 
 @pytest.mark.slow
-def test_still_clips_are_recognised_like_their_pictures(shared, pictures):
+def test_still_clips_are_classified_like_their_images(shared, pictures):
     images, labels = pictures
     name = "resnet20-12fca82f.th"
     expected, x = said_of_pictures(shared, name, 3, images)

@@ -1,4 +1,4 @@
-"""Files of safetensors, well made and broken."""
+"""Tests valid and damaged safetensors files."""
 
 import json
 import struct

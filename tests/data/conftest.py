@@ -1,4 +1,4 @@
-"""A small prepared data set of real videos, made once a session."""
+"""Fixtures: a small prepared data set of real videos, made once per session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LENGTHS = {"train": (5, 12, 20, 33, 34), "test": (7, 16, 30)}
 
 @pytest.fixture(scope="session")
 def prepared_directory(tmp_path_factory):
-    """Two classes of numbered videos, and one file that is none."""
+    """Prepares two classes of numbered videos, and one file that is not a video."""
     root = tmp_path_factory.mktemp("numbered")
     rows = ["path,label,split"]
     for split, lengths in LENGTHS.items():

@@ -14,7 +14,7 @@ def file(tmp_path):
     return write
 
 
-def test_rows_of_a_table_know_their_line(file):
+def test_rows_of_a_table_have_their_line_numbers(file):
     content = '\ufefflabel, id\r\n"clap, both hands",7\r\n"two\nlines",8\r\n'
     found = list(annotations.table(file(content), ("label", "id")))
     assert [row for _, row in found] == [
@@ -34,12 +34,12 @@ def test_rows_of_a_table_know_their_line(file):
         (b"label,id\n\xff,1\n", "annotations is not UTF-8 text"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_named(file, content, message):
+def test_errors_in_a_table_are_named(file, content, message):
     with pytest.raises(ManifestError, match=message):
         list(annotations.table(file(content), ("label", "id")))
 
 
-def test_lines_may_end_as_on_windows_and_names_hold_odd_signs(file):
+def test_windows_line_ends_and_unusual_characters_are_read(file):
     found = annotations.lines(file("1 a\u2028b\r\n\r\n2 c \r\n"), r"(\d) (.+)", "1 a")
     assert [(where[-6:], match[1], match[2]) for where, match in found] == [
         ("line 1", "1", "a\u2028b"),
@@ -58,12 +58,12 @@ def test_lines_may_end_as_on_windows_and_names_hold_odd_signs(file):
         ("[", "differs from its published format: Expecting value: line 1 column 2"),
     ],
 )
-def test_what_is_wrong_with_objects_is_named(file, content, message):
+def test_errors_in_json_objects_are_named(file, content, message):
     with pytest.raises(ManifestError, match=message):
         list(annotations.objects(file(content), ("id",)))
 
 
-def test_numbers_and_times_are_read_or_named():
+def test_numbers_and_times_are_read_or_refused_by_name():
     assert annotations.number(" 2.50", "start", "here") == 2.5
     assert annotations.seconds("00:01:15.25", "start", "here") == 75.25
     assert annotations.seconds("1:15", "start", "here") == 75
@@ -76,7 +76,7 @@ def test_numbers_and_times_are_read_or_named():
             annotations.seconds(text, "end", "here")
 
 
-def test_classes_come_in_the_order_of_their_numbers(tmp_path):
+def test_classes_are_sorted_by_their_numbers(tmp_path):
     assert annotations.in_order([(2, "a"), (1, "b")], 1, tmp_path) == ["b", "a"]
     for pairs in ([], [(0, "a"), (2, "b")], [(0, "a"), (0, "b")], [(1, "a")]):
         with pytest.raises(ManifestError, match="classes must be numbered 0, 1, ... without gaps"):

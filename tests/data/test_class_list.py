@@ -1,4 +1,4 @@
-"""Files that name the classes of a network's logits, in order."""
+"""Tests files that list the classes of a network's logits, in order."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from vidjax.data.class_list import read_class_list
         ("a.CSV", b"class\nwalk\nrun\n", ("walk", "run")),
     ],
 )
-def test_names_are_read_in_their_order(tmp_path, name, data, expected):
+def test_names_are_read_in_order(tmp_path, name, data, expected):
     file = tmp_path / name
     file.write_bytes(data)
     assert read_class_list(file) == expected
@@ -35,7 +35,7 @@ def test_names_are_read_in_their_order(tmp_path, name, data, expected):
         ("a.csv", b"class,index\nwalk,0\n,1\n", "line 3: 'class' is empty"),
     ],
 )
-def test_what_is_no_list_of_classes_is_one_line(tmp_path, name, data, message):
+def test_invalid_class_lists_are_refused_in_one_line(tmp_path, name, data, message):
     file = tmp_path / name
     file.write_bytes(data)
     with pytest.raises(ValueError, match=message) as error:
@@ -43,6 +43,6 @@ def test_what_is_no_list_of_classes_is_one_line(tmp_path, name, data, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_list_that_is_not_there_is_named(tmp_path):
+def test_a_missing_class_list_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="classes.txt"):
         read_class_list(tmp_path / "classes.txt")

@@ -33,15 +33,15 @@ def test_frame_k_is_frame_k(video):
     assert decoded.fps == pytest.approx(25)
 
 
-def test_a_piece_starts_and_ends_where_it_is_told(video):
+def test_a_segment_starts_and_ends_at_the_given_times(video):
     piece = read_video(video, start=0.4, end=1.2)
     assert read_numbers(piece.frames) == list(range(10, 30))
 
 
-def test_motion_leaves_no_combs_in_interlaced_video(tmp_path):
+def test_deinterlaced_motion_has_no_comb_artefacts(tmp_path):
     pictures = np.full((40, 64, 128, 3), 30, np.uint8)
     for moment, picture in enumerate(pictures):
-        # A bar with vertical edges: rows of one picture differ only where fields do.
+        # A bar with vertical edges: neighbouring rows differ only if their fields differ.
         picture[:, 3 * moment : 3 * moment + 8] = 220
     write_interlaced(tmp_path / "bar.mpg", pictures)
     with open_frames(tmp_path / "bar.mpg") as (_, frames):
@@ -71,7 +71,7 @@ def test_cover_art_is_not_the_video(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["far.mp4", "far.mkv"])
-def test_what_comes_before_a_far_piece_is_not_decoded(tmp_path, name):
+def test_frames_long_before_a_segment_are_not_decoded(tmp_path, name):
     path = write_video(tmp_path / name, numbered_frames(200), fps=10, key_every=20)
     piece = read_video(path, start=15.2, end=16.5, max_frames=60)
     assert read_numbers(piece.frames) == list(range(152, 165))
@@ -80,20 +80,20 @@ def test_what_comes_before_a_far_piece_is_not_decoded(tmp_path, name):
         read_video(path, max_frames=60)
 
 
-def test_a_far_piece_is_the_same_in_files_that_are_read_from_their_beginning(tmp_path):
+def test_a_late_segment_is_the_same_if_the_file_is_read_from_its_start(tmp_path):
     path = write_video(tmp_path / "far.ts", numbered_frames(100), fps=10, key_every=20)
     assert read_numbers(read_video(path, start=7.0, end=8.0).frames) == list(range(70, 80))
     with pytest.raises(DecodeError, match="without frames between 11"):
         read_video(path, start=11.0)
 
 
-def test_another_rate_shows_the_latest_frame_of_each_moment(video):
+def test_resampling_takes_the_latest_frame_at_each_time(video):
     assert read_numbers(read_video(video, fps=12.5).frames) == list(range(0, 50, 2))
     assert read_numbers(read_video(video, fps=50).frames)[:6] == [0, 0, 1, 1, 2, 2]
 
 
-def test_a_variable_rate_comes_on_a_uniform_grid(tmp_path):
-    # Ten frames at 10 a second, a pause of one second, ten more.
+def test_a_variable_frame_rate_is_resampled_to_a_uniform_grid(tmp_path):
+    # Ten frames at 10 per second, a pause of one second, then ten more.
     times = [k / 10 for k in range(10)] + [1.9 + k / 10 for k in range(10)]
     path = write_video(tmp_path / "vfr.mp4", numbered_frames(20), fps=10, times=times)
     decoded = read_video(path, fps=10)
@@ -105,8 +105,8 @@ def test_a_variable_rate_comes_on_a_uniform_grid(tmp_path):
 
 
 @pytest.mark.parametrize("clip", [1, 3])
-def test_avi_frames_come_in_the_order_they_are_shown(shared, clip):
-    """Frames of some of UCF-101's files are stored, and timed, in another order."""
+def test_avi_frames_are_returned_in_display_order(shared, clip):
+    """Some files of UCF-101 store and time their frames in another order."""
     path = shared / f"clips/ucf101_few/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c0{clip}.avi"
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
@@ -118,7 +118,7 @@ def test_avi_frames_come_in_the_order_they_are_shown(shared, clip):
     np.testing.assert_allclose(np.diff(decoded.timestamps), 1 / 25)
 
 
-def test_short_side_is_reduced_and_never_raised(video):
+def test_the_short_side_is_reduced_and_never_enlarged(video):
     assert read_video(video, short_side=24).frames.shape == (50, 24, 32, 3)
     assert read_video(video, short_side=500).frames.shape == (50, 48, 64, 3)
 
@@ -145,7 +145,7 @@ def test_limits_are_named(video, arguments, message):
 
 
 @pytest.mark.parametrize(("content", "name"), [(b"", "empty.mp4"), (b"text" * 99, "text.mp4")])
-def test_what_is_no_video_is_named(tmp_path, content, name):
+def test_files_that_are_not_videos_are_named(tmp_path, content, name):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DecodeError, match=f"{name}: not a readable video"):
         read_video(tmp_path / name)
@@ -178,7 +178,7 @@ def test_hard_files_decode_as_recorded(row):
             read_video(path)
 
 
-def test_rotation_turns_the_picture_upright(shared):
+def test_rotated_videos_are_decoded_upright(shared):
     stored = read_video(shared / "clips/hard/ok_reference.mp4").frames
     turned = read_video(shared / "clips/hard/rotated90.mp4").frames
     difference = np.abs(np.rot90(stored, axes=(1, 2)).astype(int) - turned)
@@ -194,7 +194,7 @@ def test_a_decoder_leaves_no_file_open(video):
     assert after <= before
 
 
-def test_frames_that_are_encoded_as_they_come_are_those_of_the_video(video, tmp_path):
+def test_frames_encoded_while_decoding_are_those_of_the_video(video, tmp_path):
     varied = write_video(
         tmp_path / "vfr.mkv", numbered_frames(6), times=[0, 0.04, 0.08, 0.6, 0.64, 0.68]
     )

@@ -23,7 +23,7 @@ def test_what_is_saved_is_loaded(cache):
     assert cache.load("other") is None
 
 
-def test_a_file_that_is_cut_is_noticed(cache):
+def test_a_truncated_file_is_detected(cache):
     file = only_file(cache)
     whole = file.read_bytes()
     for length in range(0, len(whole), 7):
@@ -31,7 +31,7 @@ def test_a_file_that_is_cut_is_noticed(cache):
         assert cache.load("a/v.mp4") is None
 
 
-def test_every_flipped_bit_is_noticed(cache):
+def test_every_flipped_bit_is_detected(cache):
     file = only_file(cache)
     whole = file.read_bytes()
     rng = np.random.default_rng(0)
@@ -42,7 +42,7 @@ def test_every_flipped_bit_is_noticed(cache):
         assert cache.load("a/v.mp4") is None
 
 
-def test_what_cannot_be_written_leaves_nothing_and_names_the_file(cache):
+def test_a_failed_write_leaves_nothing_and_names_the_file(cache):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, before[1]))

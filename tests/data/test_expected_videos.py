@@ -1,4 +1,4 @@
-"""What videos will be is known before they are decoded, and hopeless views are refused then."""
+"""Tests that sizes of videos are known before decoding, and coinciding views refused early."""
 
 import pytest
 
@@ -12,11 +12,11 @@ SHAPE = ClipShape(frames=4, stride=2, size=32)
 
 
 class DecodingError(Exception):
-    """Videos are about to be decoded."""
+    """Raised when videos would be decoded."""
 
 
 def outlooks(folder, **storage):
-    """What `judge` is told of the videos of a folder; nothing is decoded."""
+    """Returns what `judge` gets for the videos of a folder; nothing is decoded."""
     found = []
 
     def judge(classes, splits, look):
@@ -46,7 +46,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_sizes_are_those_of_stored_frames_and_lengths_hardly_too_long(folder):
+def test_sizes_are_those_of_stored_frames_and_lengths_are_close_upper_bounds(folder):
     found = outlooks(folder, short_side=48)
     assert len(found) == 8
     assert {(each.height, each.width) for each in found} == {(48, 96)}
@@ -54,7 +54,7 @@ def test_sizes_are_those_of_stored_frames_and_lengths_hardly_too_long(folder):
     assert all(10 <= each.frames <= 14 for each in outlooks(folder, fps=12.5))
 
 
-def test_unreadable_videos_are_left_out(folder):
+def test_unreadable_videos_are_skipped(folder):
     for file in (folder / "videos" / "test" / "sit").iterdir():
         file.write_bytes(b"nothing")
     assert len(outlooks(folder)) in (4, 5)
@@ -72,7 +72,7 @@ def test_views_that_coincide_for_all_of_them_are_refused(views, message):
         refuse_coinciding_expected([ExpectedVideo(20, 48, 48), ExpectedVideo(14, 64, 64)], views)
 
 
-def test_views_that_one_of_them_can_have_are_left_alone():
+def test_views_that_one_video_can_have_are_accepted():
     refuse_coinciding_expected(
         [ExpectedVideo(20, 48, 48), ExpectedVideo(100, 48, 96)], Views(10, 3, 32, SHAPE)
     )

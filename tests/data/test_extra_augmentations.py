@@ -1,4 +1,4 @@
-"""Augmentations by name: what they do to clips, and which settings they refuse."""
+"""Tests augmentations by name: their effect on clips, and the settings that they refuse."""
 
 import dataclasses
 import inspect
@@ -13,7 +13,7 @@ from vidjax.data import augmentations, extra_augmentations
 from vidjax.data.augmentations.rand_augment import RandAugment
 from vidjax.data.augmentations.random_erasing import RandomErasing
 from vidjax.data.augmentations.trivial_augment import TrivialAugment
-from vidjax.data.multigrid import GridShape, Multigrid, timetable
+from vidjax.data.multigrid import GridShape, Multigrid, grid_schedule
 from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.operation_space import Operation
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
@@ -85,7 +85,7 @@ def test_boxes_are_distributed_as_the_papers_algorithm_draws_them():
     theirs = [each[fits] for each in (y, x, tall_, wide_)]
     assert fits.sum() > 1500
     for ours, expected in zip((top, left, tall, wide), theirs, strict=True):
-        # Five standard errors of both means, and the half pixel that is rounded away.
+        # Five standard errors of both means, and half a pixel of rounding.
         error = 5 * np.sqrt(ours.var() / len(ours) + expected.var() / len(expected))
         assert abs(ours.mean() - expected.mean()) < error + 0.5
         quartiles = (0.25, 0.5, 0.75)
@@ -94,7 +94,7 @@ def test_boxes_are_distributed_as_the_papers_algorithm_draws_them():
 
 
 @pytest.mark.parametrize("fill", ["noise", "zero", "mean"])
-def test_a_box_is_covered_and_all_else_stays(fill):
+def test_a_box_is_covered_and_other_pixels_are_unchanged(fill):
     erasing, colours = RandomErasing(chance=1.0, fill=fill), np.rint(CLIP.mean(axis=(0, 1, 2)))
     for seed in range(20):
         done = erasing(np.random.default_rng(seed), CLIP)
@@ -132,14 +132,14 @@ def test_clips_are_changed_as_often_as_the_chance_says(kind, chance):
         not np.array_equal(augment(np.random.default_rng(seed), CLIP[:1, :6, :6]), CLIP[:1, :6, :6])
         for seed in range(seeds)
     )
-    # One operation of 14 is nothing, and some strengths are.
+    # One of the 14 operations changes nothing, and some strengths are zero.
     idle = 0 if kind is RandomErasing else 0.2
     bound = 5 * np.sqrt(chance * (1 - chance) / seeds)
     assert chance * (1 - idle) - bound <= changed / seeds <= chance + bound
 
 
 class Noted:
-    """Stands for an operation, and notes its strength."""
+    """Replaces an operation and records its strength."""
 
     def __init__(self, log, index):
         self._log, self._index = log, index
@@ -176,11 +176,11 @@ def test_rand_augment_does_as_many_operations_as_layers_at_its_magnitude(monkeyp
         RandAugment(layers=2)(np.random.default_rng(seed), CLIP)
     pairs = {(log[k][0], log[k + 1][0]) for k in range(5, len(log), 2)}
     assert len({one for one, _ in pairs}) == 14
-    # Drawn anew for each layer: the same one twice in a row, too.
+    # Each layer draws independently, so an operation may occur twice in a row.
     assert any(one == two for one, two in pairs)
 
 
-def test_half_of_the_amounts_are_negative_where_an_operation_has_a_sign():
+def test_half_of_the_amounts_of_signed_operations_are_negative():
     amounts = []
 
     def change(clip, amount):
@@ -196,8 +196,8 @@ def test_half_of_the_amounts_are_negative_where_an_operation_has_a_sign():
     assert min(amounts[500:]) > 0
 
 
-def test_nothing_by_name_is_the_batches_as_they_were():
-    """What is named draws last, so that crop, mirror image and colours are drawn as ever."""
+def test_without_named_augmentations_batches_are_unchanged():
+    """Named augmentations draw last, so the draws of crop, mirroring and colours are unchanged."""
     for color in (0.0, 0.3):
         plain = train_batches(SOURCE, SHAPE, Augmentation(color=color), batch_size=4, seed=3)
         named = batches({"random_erasing": {"chance": 0.0}}, color=color)
@@ -206,7 +206,7 @@ def test_nothing_by_name_is_the_batches_as_they_were():
             assert equal(named[number], plain[number])
 
 
-def test_a_batch_depends_on_seed_and_number_alone_and_restarts_anywhere():
+def test_a_batch_depends_only_on_seed_and_number():
     ours = batches(ALL)
     later = [ours[number] for number in (5, 1)]
     again = batches(ALL)
@@ -223,7 +223,7 @@ def test_a_batch_depends_on_seed_and_number_alone_and_restarts_anywhere():
     assert equal(next(reader), expected)
 
 
-def test_they_come_last_and_in_the_order_that_is_given():
+def test_named_augmentations_come_last_and_in_the_given_order():
     frames = np.random.default_rng(0).integers(0, 256, (3, 30, 40, 3), np.uint8)
     for names in (("random_erasing", "trivial_augment"), ("trivial_augment", "random_erasing")):
         rng = np.random.default_rng(4)
@@ -236,8 +236,8 @@ def test_they_come_last_and_in_the_order_that_is_given():
         np.testing.assert_array_equal(done, plain)
 
 
-def test_clips_of_a_multigrid_are_augmented_in_each_of_their_sizes():
-    table = timetable(Multigrid(cycle="both"), GridShape(2, 4, 20), steps=8, steps_per_epoch=8)
+def test_clips_of_a_multigrid_are_augmented_at_every_size():
+    table = grid_schedule(Multigrid(cycle="both"), GridShape(2, 4, 20), steps=8, steps_per_epoch=8)
     shape, settings = ClipShape(frames=4, stride=1, size=20), {"time": "picks", "seed": 3}
     plain = grid_batches(SOURCE, shape, Augmentation(), table, **settings)
     also = {"trivial_augment": {}, "random_erasing": {"chance": 1.0}}
@@ -270,7 +270,7 @@ def test_an_augmentation_of_another_package_is_one_module(monkeypatch):
 
 
 class Wrong:
-    """Augmentations that break the rule; each is called without settings."""
+    """Augmentations that break the interface; each is called without settings."""
 
     SETTINGS = MappingProxyType({})
     AUGMENTATION = staticmethod(lambda: lambda rng, clip: clip[:1])
@@ -284,7 +284,7 @@ class Lacking:
     SETTINGS = MappingProxyType({})
 
 
-def test_an_augmentation_that_breaks_the_rule_stops_the_run_and_masks_no_clip(monkeypatch):
+def test_an_augmentation_that_breaks_the_interface_stops_the_run(monkeypatch):
     monkeypatch.setattr(plugins, "_registered", {})
     for name, module in (("cuts", Wrong), ("floats", Floats), ("lacking", Lacking)):
         plugins.register("vidjax.data.augmentations", name, module)
@@ -327,14 +327,14 @@ def test_an_augmentation_that_breaks_the_rule_stops_the_run_and_masks_no_clip(mo
         ("random_erasing", "augment.also = 'random_erasing': must be augmentations by name"),
     ],
 )
-def test_what_is_unknown_or_out_of_range_is_one_line_with_its_path(also, message):
+def test_unknown_or_invalid_settings_are_refused_in_one_line_with_their_path(also, message):
     with pytest.raises(ValueError, match="augment.also") as caught:
         Augmentation(also=also)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_they_are_refused_where_the_devices_mirror():
+def test_they_are_refused_if_mirroring_runs_on_the_devices():
     with pytest.raises(ValueError, match=r"augment.also = .* with augment.device = True: .*False"):
         Augmentation(also={"trivial_augment": {}}, device=True)
 

@@ -1,4 +1,4 @@
-"""Tests the dial of the training set: how many videos of each class a run trains on."""
+"""Tests the limit on training videos per class."""
 
 import collections
 import itertools
@@ -17,7 +17,7 @@ LABELS = np.array([0, 1, 0, 1, 1, -1, 0, 1])
 
 
 class Source:
-    """Eight videos of two classes; the sixth is damaged and does not know its class."""
+    """Eight videos of two classes; the sixth is damaged and its class is unknown."""
 
     classes, manifest_digest, broken, channels = ("sit", "walk"), "digest", (), 4
 
@@ -39,7 +39,7 @@ def contents(split):
     return [(split[k].name, split[k].label) for k in range(len(split))]
 
 
-def test_each_class_has_at_most_so_many_and_all_lists_agree():
+def test_each_class_has_at_most_the_given_number_of_videos():
     split = FewerVideos(Source(), 2)
     assert collections.Counter(label for _, label in contents(split)) == {0: 2, 1: 2}
     assert split.names() == [name for name, _ in contents(split)]
@@ -57,7 +57,7 @@ def test_a_smaller_choice_is_part_of_a_larger_one_in_any_order_of_the_videos():
     assert set(turned.names()) == nested[1]
 
 
-def test_the_choice_is_told_apart_from_the_whole():
+def test_choices_of_different_sizes_have_different_digests():
     one, other = (FewerVideos(Source(), most) for most in (1, 2))
     assert len({one.manifest_digest, other.manifest_digest, Source.manifest_digest}) == 3
     assert repr(one) != repr(other)
@@ -69,7 +69,7 @@ def opened(**data):
     return Experiment.open(from_mapping(config), lambda *done: None, training=True)
 
 
-def test_a_run_trains_on_so_many_and_tests_on_all():
+def test_a_run_trains_on_the_chosen_videos_and_tests_on_all():
     whole, part = opened(), opened(train_per_class=3)
     assert len(part.split("train")) == 3 * len(whole.network.classes)
     assert len(part.split("test")) == len(whole.split("test"))
@@ -85,7 +85,7 @@ def test_a_run_trains_on_so_many_and_tests_on_all():
         ({"multi_label": True}, "data.train_per_class = 3 with data.multi_label = True"),
     ],
 )
-def test_settings_that_do_not_go_with_it_are_refused(data, message):
+def test_conflicting_settings_are_refused(data, message):
     config = synthetic.get_config()
     config.data.update({"train_per_class": 3} | data)
     with pytest.raises(ConfigError, match=message):

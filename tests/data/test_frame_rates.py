@@ -1,11 +1,11 @@
-"""Frame rates that differ within a data set are told while it is prepared."""
+"""Tests the note about different frame rates within a data set."""
 
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.frame_rates import rates_note
 
 
-def test_usual_rates_side_by_side_are_no_matter():
+def test_usual_frame_rates_cause_no_note():
     assert rates_note([24.0, 25.0, 30000 / 1001]) == ""
     assert rates_note([]) == ""
     assert rates_note([25.0, 100.0]).startswith("frame rates range from 25 to 100 fps")
@@ -21,7 +21,7 @@ def prepare(folder, said, **storage):
     catalog.prepare("video_folder", request)
 
 
-def test_a_folder_of_two_rates_is_told_of_unless_one_is_asked_for(tmp_path):
+def test_two_frame_rates_cause_a_note_unless_fps_is_set(tmp_path):
     for label, fps in (("slow", 25), ("fast", 100)):
         for number in range(2):
             file = tmp_path / "videos" / label / f"{number}.mp4"

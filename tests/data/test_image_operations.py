@@ -1,4 +1,4 @@
-"""Operations on clips against Pillow, of one frame, and of all frames as one picture."""
+"""Tests operations on clips against Pillow, on one frame and on all frames as one image."""
 
 import math
 
@@ -13,7 +13,7 @@ FRAMES, HEIGHT, WIDTH = 3, 21, 31
 
 
 def textured(seed=0, low=20, high=236):
-    """Frames that differ, smooth and in colour, within a part of the range."""
+    """Makes different smooth colour frames that use a part of the range."""
     rng = np.random.default_rng(seed)
     rough = rng.uniform(low, high, (FRAMES, 5, 6, 3)).astype(np.float32)
     clip = np.stack([cv2.resize(frame, (WIDTH, HEIGHT)) for frame in rough])
@@ -24,7 +24,7 @@ CLIP = textured()
 
 
 def by_pillow(change, clip=CLIP):
-    """What Pillow makes of all frames as one tall picture."""
+    """Applies Pillow to all frames as one tall image."""
     tall = Image.fromarray(clip.reshape(-1, WIDTH, 3))
     return np.asarray(change(tall)).reshape(clip.shape)
 
@@ -59,7 +59,7 @@ def distance(one, two):
         ),
     ],
 )
-def test_tables_are_pillows_of_all_frames_to_the_last_bit(change, theirs, clip):
+def test_lookup_operations_equal_pillow_on_all_frames_exactly(change, theirs, clip):
     np.testing.assert_array_equal(change(clip, 0.0), by_pillow(theirs, clip))
 
 
@@ -72,16 +72,16 @@ def test_tables_are_pillows_of_all_frames_to_the_last_bit(change, theirs, clip):
         (operations.color, ImageEnhance.Color),
     ],
 )
-def test_enhancements_are_pillows_of_all_frames_to_one_step(change, theirs, amount):
+def test_enhancements_equal_pillow_on_all_frames_to_one_step(change, theirs, amount):
     ours = change(CLIP, amount)
     expected = by_pillow(lambda picture: theirs(picture).enhance(1 + amount))
-    # Pillow cuts off what follows the point, where we round.
+    # Pillow truncates where we round.
     assert distance(ours, expected).max() <= 1
     assert distance(ours, CLIP).max() > 10
 
 
 @pytest.mark.parametrize("amount", [-0.99, 0.5, 0.99])
-def test_sharpness_is_pillows_of_each_frame_to_one_step(amount):
+def test_sharpness_equals_pillow_on_each_frame_to_one_step(amount):
     noisy = np.random.default_rng(3).integers(0, 256, CLIP.shape, np.uint8)
     for clip in (CLIP, noisy):
         ours = operations.sharpness(clip, amount)
@@ -120,7 +120,7 @@ def test_an_amount_of_zero_changes_nothing(change):
 
 
 @pytest.mark.parametrize("change", [*ALL, operations.auto_contrast, operations.equalize])
-def test_equal_frames_stay_equal_and_the_clip_that_is_given_stays(change):
+def test_equal_frames_stay_equal_and_the_input_is_unchanged(change):
     still = np.repeat(CLIP[:1], 4, axis=0)
     before = still.copy()
     done = change(still, 0.4)
@@ -129,8 +129,8 @@ def test_equal_frames_stay_equal_and_the_clip_that_is_given_stays(change):
     np.testing.assert_array_equal(still, before)
 
 
-def test_what_is_measured_is_measured_over_all_frames():
-    """A bright and a dark frame: stretched alone, both would end in the same range."""
+def test_statistics_are_computed_over_all_frames():
+    """Of a bright and a dark frame: stretched separately, both would get the same range."""
     dark, bright = np.full((2, 4, 4, 3), [[[[50]]], [[[150]]]], np.uint8)
     clip = np.stack([dark, bright])
     np.testing.assert_array_equal(operations.auto_contrast(clip, 0.0)[:, 0, 0, 0], [0, 255])
@@ -144,7 +144,7 @@ def test_a_clip_of_one_colour_stays():
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -90])
-def test_quarter_turns_are_numpys(degrees):
+def test_quarter_turns_equal_numpy(degrees):
     square = CLIP[:, :, :HEIGHT]
     turned = np.rot90(square, degrees // 90, axes=(1, 2))
     np.testing.assert_array_equal(operations.rotate(square, degrees), turned)
@@ -177,15 +177,15 @@ def test_a_shear_of_one_shifts_each_row_by_its_height_above_the_centre():
 
 
 @pytest.mark.parametrize("degrees", [30, -135, 17.5])
-def test_other_turns_are_pillows_within_the_picture(degrees):
+def test_other_rotations_equal_pillow_within_the_image(degrees):
     ours = operations.rotate(CLIP, degrees)
     theirs = by_frame(lambda p: p.rotate(degrees, Image.Resampling.BILINEAR))
-    # Away from where either looks beyond the picture.
+    # Only pixels whose sources lie within the image.
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     y, x = y - (HEIGHT - 1) / 2, x - (WIDTH - 1) / 2
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     inside = (abs(cos * x - sin * y) < WIDTH / 2 - 2) & (abs(sin * x + cos * y) < HEIGHT / 2 - 2)
     assert inside.mean() > 0.3
-    # OpenCV's places are in 1/32 pixel.
+    # OpenCV computes positions in 1/32 pixel.
     assert distance(ours, theirs)[:, inside].max() <= 4
     assert distance(ours, theirs)[:, inside].mean() < 1

@@ -1,4 +1,4 @@
-"""Labels that tell left from right, and what is refused for them."""
+"""Tests labels that distinguish left from right, and the settings that are refused for them."""
 
 import types
 
@@ -29,7 +29,7 @@ SIDED = ("walk", "turn_left", "turn_right", "jump")
         "(right) hand",
     ],
 )
-def test_left_and_right_as_words_tell_sides(name):
+def test_left_and_right_are_found_as_words(name):
     assert left_right_labels(("walk", name)) == (name,)
 
 
@@ -46,7 +46,7 @@ def test_left_and_right_as_words_tell_sides(name):
         "BRIGHT",
     ],
 )
-def test_left_and_right_within_words_do_not(name):
+def test_left_and_right_within_words_are_ignored(name):
     assert left_right_labels(("walk", name)) == ()
 
 
@@ -76,7 +76,7 @@ def configured(**changes):
 
 @pytest.fixture
 def own_videos(tmp_path):
-    """Settings of a data set of sided labels, whose files are no videos and cannot be decoded."""
+    """Settings of a data set with left and right labels, whose files cannot be decoded."""
     rows = [
         f"{label}_{split}.mp4,{label},{split}" for label in SIDED for split in ("train", "test")
     ]
@@ -105,19 +105,17 @@ def own_videos(tmp_path):
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_before_a_video_is_decoded(
-    own_videos, tmp_path, changes, message
-):
+def test_mirroring_is_refused_before_a_video_is_decoded(own_videos, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         loop.train(configured(**own_videos, **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "data").exists()
-    # Decoding is what comes next.
+    # The next step would be decoding.
     with pytest.raises(ValueError, match="4 of 4 videos of split"):
         loop.train(configured(**own_videos, augment__flip=0.0), tmp_path / "run")
 
 
-def test_what_has_no_list_of_videos_is_refused_all_the_same(monkeypatch, tmp_path):
+def test_mirroring_is_refused_without_a_list_of_videos_too(monkeypatch, tmp_path):
     source = types.SimpleNamespace(classes=SIDED)
     monkeypatch.setattr(experiment, "SyntheticSplit", lambda **options: source)
     with pytest.raises(ValueError, match="augment.flip = 0.5 mirrors clips"):
@@ -133,11 +131,11 @@ def test_what_has_no_list_of_videos_is_refused_all_the_same(monkeypatch, tmp_pat
         (SIDED, {"augment__flip_sided": True}),
     ],
 )
-def test_training_goes_on_where_no_label_is_hurt_or_the_user_insists(classes, changes):
+def test_training_starts_if_no_label_is_affected_or_flip_sided_is_set(classes, changes):
     network(classes, **changes).check_mirroring()
 
 
-def test_ten_crops_of_sided_labels_are_refused():
+def test_ten_crops_are_refused_for_left_and_right_labels():
     ten = {"eval__crops": 10, "eval__short_side": 56}
     with pytest.raises(ValueError, match="eval.crops = 10 mirrors .* set eval.crops=3, or augment"):
         network(**ten).views  # noqa: B018

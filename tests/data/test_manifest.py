@@ -33,7 +33,7 @@ def test_a_folder_of_classes_is_split_the_same_way_everywhere(folder, tmp_path_f
     assert read_manifest(copy).digest == manifest.digest
 
 
-def test_split_folders_are_taken_as_they_are(tmp_path):
+def test_split_folders_are_used_unchanged(tmp_path):
     for name in ("train/walk/a.mp4", "validation/walk/b.mp4", "test/walk/c.mp4"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"x")
@@ -55,7 +55,7 @@ def test_a_csv_gives_times_groups_and_files(folder):
     assert manifest.file(third) == folder / "run/c.mp4"
 
 
-def test_the_digest_does_not_know_the_order_of_rows_but_their_content(folder):
+def test_the_digest_depends_on_the_rows_but_not_on_their_order(folder):
     rows = ["walk/a.mp4,walk,train", "run/c.mp4,run,train"]
     head = "path,label,split\n"
     one = read_manifest(write(folder, head + "\n".join(rows))).digest
@@ -83,7 +83,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_what_is_wrong_with_a_csv_is_named(folder, message):
+def test_errors_in_a_csv_are_named(folder, message):
     with pytest.raises(ManifestError, match=message):
         read_manifest(write(folder, BAD[message]))
 
@@ -93,7 +93,7 @@ def test_a_group_leak_can_be_accepted(folder):
     assert len(read_manifest(write(folder, text), allow_group_leak=True).entries) == 2
 
 
-def test_what_is_wrong_with_a_folder_is_named(tmp_path):
+def test_errors_in_a_folder_are_named(tmp_path):
     with pytest.raises(ManifestError, match="does not exist"):
         read_manifest(tmp_path / "nowhere")
     with pytest.raises(ManifestError, match="contains no videos; expected class/video.mp4"):

@@ -14,7 +14,7 @@ def fill(root, *paths):
 
 
 def divided(root, *more):
-    """Two classes of three videos in train and test, and what lies beside them."""
+    """Makes two classes of three videos in train and test, and files beside them."""
     names = [f"{s}/{c}/{i}.mp4" for s in ("train", "test") for c in ("walk", "sit") for i in "012"]
     return fill(root, *names, *more)
 
@@ -26,7 +26,7 @@ def counts(manifest):
 @pytest.mark.parametrize(
     "more", [(), ("train/extra.mp4",), ("unlabeled/x/0.mp4",), ("intro.mp4", "train/1.mp4")]
 )
-def test_splits_stay_splits_whatever_lies_beside_them(tmp_path, more):
+def test_other_files_beside_split_folders_are_skipped(tmp_path, more):
     manifest = read_manifest(divided(tmp_path, *more))
     assert manifest.classes == ("sit", "walk")
     assert counts(manifest) == {(s, c): 3 for s in ("train", "test") for c in ("sit", "walk")}
@@ -47,12 +47,12 @@ def test_a_folder_one_level_too_high_is_refused_with_the_right_one(tmp_path, inn
     "paths",
     [("train/0.mp4", "test/1.mp4"), ("train/a/0.mp4", "car/b/1.mp4"), ("train/test/0.mp4",)],
 )
-def test_a_class_is_not_called_as_a_split_is(tmp_path, paths):
+def test_a_class_with_the_name_of_a_split_is_refused(tmp_path, paths):
     with pytest.raises(ManifestError, match="class folder has the name of a split: '(train|test)'"):
         read_manifest(fill(tmp_path, *paths))
 
 
-def test_links_to_folders_are_followed_and_those_to_nowhere_told(tmp_path):
+def test_links_to_folders_are_followed_and_broken_links_reported(tmp_path):
     fill(tmp_path / "elsewhere", "0.mp4", "1.mp4")
     root = fill(tmp_path / "set", "walk/0.mp4", "walk/1.mp4")
     (root / "sit").symlink_to(tmp_path / "elsewhere")
@@ -67,7 +67,7 @@ def test_links_to_folders_are_followed_and_those_to_nowhere_told(tmp_path):
     assert "1 x broken link" in note
 
 
-def test_suffixes_of_cameras_are_known_and_others_told_by_number(tmp_path):
+def test_suffixes_of_cameras_are_known_and_other_files_are_counted(tmp_path):
     known = ["MTS", "m2ts", "vob", "asf", "h264", "qt", "MP4", "mxf", "3g2", "m2v", "hevc"]
     fill(tmp_path, *(f"class {suffix}/{i}.{suffix}" for suffix in known for i in "01"))
     fill(tmp_path, "class qt/a.txt", "class qt/b.txt", "c.JPG", "class qt/readme", ".hidden.mp4")
@@ -84,6 +84,6 @@ def test_suffixes_of_cameras_are_known_and_others_told_by_number(tmp_path):
     ]
 
 
-def test_a_folder_without_videos_says_what_is_there(tmp_path):
+def test_the_error_for_a_folder_without_videos_lists_its_contents(tmp_path):
     with pytest.raises(ManifestError, match=r"contains no videos; .*skipped 1 x \.doc; expected"):
         read_manifest(fill(tmp_path, "walk/a.doc"))

@@ -59,7 +59,7 @@ def test_acting_limbs_are_those_that_turn_most():
 
 
 def test_masks_are_where_the_acting_limb_moves():
-    """Of a figure that waves, what changes from frame to frame is mostly its arm."""
+    """If a figure waves, mostly its arm changes from frame to frame."""
     where = {"split": "test", "index": 1}
     video = render_video("wave_quickly", **where).astype(int)
     masks = render_masks("wave_quickly", **where)
@@ -72,13 +72,13 @@ def test_masks_are_where_the_acting_limb_moves():
 
 
 @pytest.mark.parametrize(("one", "other"), [("sit_down", "stand_up"), ("pick_up", "put_down")])
-def test_pairs_differ_in_the_order_of_time_alone(one, other):
+def test_pairs_differ_only_in_temporal_order(one, other):
     first, second = ACTIONS[one], ACTIONS[other]
     assert dataclasses.replace(first, backwards=True) == second
     assert not first.repeats
 
 
-def test_waves_differ_in_speed_alone():
+def test_waves_differ_only_in_speed():
     slow, quick = ACTIONS["wave_slowly"], ACTIONS["wave_quickly"]
     assert dataclasses.replace(slow, tempo=quick.tempo) == quick
     assert 2 * slow.tempo[1] < quick.tempo[0] + 0.2
@@ -104,7 +104,7 @@ def test_files_are_h264_with_the_rendered_frames_and_a_sound_manifest(tmp_path):
     mask_file(manifest.file(entry)).unlink()
     with pytest.raises(ValueError, match=r"masks/train/\w+/\w+_0000\.npz is missing"):
         read_masks(manifest.file(entry))
-    # Data of before there were masks get them.
+    # Masks are added to data sets that were generated without them.
     generate(tmp_path, SMALL, workers=1)
     assert np.array_equal(read_masks(manifest.file(entry)), masks)
 
@@ -128,13 +128,13 @@ def test_validation_has_performers_of_its_own_and_changes_no_other_video(tmp_pat
 
 
 def test_folders_of_sets_without_validation_keep_their_names():
-    # Tags of before there were validation videos.
+    # Tags from versions without validation videos.
     assert MarionetteSpec().tag == "821a9086d0eb"
     assert MarionetteSpec(train_per_class=48, test_per_class=12, seed=1).tag == "cf72fde81a49"
     assert MarionetteSpec(val_per_class=1).tag != MarionetteSpec().tag
 
 
-def test_an_interrupted_generation_goes_on_and_equals_an_unbroken_one(tmp_path):
+def test_a_resumed_generation_equals_an_uninterrupted_one(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     generate(whole, SMALL, workers=1)
     generate(broken, SMALL, workers=2)

@@ -1,4 +1,4 @@
-"""Data sets whose videos have several labels, from the table to the batch."""
+"""Tests data sets whose videos have several labels, from the CSV to the batch."""
 
 import dataclasses
 import hashlib
@@ -80,7 +80,7 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_a_text_of_labels_is_one_whatever_their_order():
+def test_the_text_of_several_labels_does_not_depend_on_their_order():
     assert join_labels(["walk", "carry", "walk"]) == "carry;walk"
     assert split_labels(join_labels(["walk", "carry"])) == ("carry", "walk")
     assert (join_labels([]), split_labels("(none)"), split_labels("")) == ("(none)", (), ())
@@ -92,7 +92,7 @@ def test_a_table_names_the_labels_of_each_video(files):
     assert {entry.path: set(manifest.labels_of(entry)) for entry in manifest.entries} == WITH
 
 
-def test_spellings_of_a_label_are_one_class_and_this_is_said(files):
+def test_spellings_of_a_label_are_one_class_with_a_note(files):
     rows = ROWS | {"b.mp4": ("cafe\u0301;walk", "train"), "c.mp4": ("caf\u00e9", "train")}
     manifest = read_manifest(listing(files, rows), multi_label=True)
     assert "caf\u00e9" in manifest.classes
@@ -130,7 +130,7 @@ def test_cells_that_could_be_misread_are_refused_by_line(files, cell, why):
         ("path,tags,split", True, "lacks the column 'labels'"),
     ],
 )
-def test_the_column_and_the_setting_must_say_the_same(files, head, several, why):
+def test_the_column_and_the_setting_must_agree(files, head, several, why):
     with pytest.raises(ManifestError, match="videos.csv") as caught:
         read_manifest(listing(files, head=head), multi_label=several)
     assert why in str(caught.value)
@@ -144,7 +144,7 @@ def test_two_columns_of_labels_are_refused(files):
             read()
 
 
-def test_a_row_for_each_label_is_refused_with_the_way_to_write_it(files):
+def test_a_row_for_each_label_is_refused_with_the_correct_format(files):
     table = listing(files)
     table.write_text(f"{table.read_text()}\na.mp4,sit,train\n")
     with pytest.raises(ManifestError, match="rows 2 and 8; write all its labels in one of them"):
@@ -165,7 +165,7 @@ def test_a_label_that_no_training_video_has_is_refused(files):
         read_manifest(table, multi_label=True)
 
 
-def test_one_label_that_looks_like_several_stays_one_and_this_is_said(files):
+def test_one_label_that_looks_like_several_stays_one_with_a_note(files):
     rows = dict.fromkeys(ROWS, ("walk;carry", "train"))
     manifest = read_manifest(listing(files, rows, "path,label,split"))
     assert manifest.classes == ("walk;carry",)
@@ -174,7 +174,7 @@ def test_one_label_that_looks_like_several_stays_one_and_this_is_said(files):
     assert several.digest != manifest.digest
 
 
-def test_the_digest_of_one_label_a_video_is_what_it_was(files):
+def test_the_digest_of_single_label_data_sets_is_unchanged(files):
     rows = dict.fromkeys(ROWS, ("walk", "train"))
     manifest = read_manifest(listing(files, rows, "path,label,split"))
     lines = sorted(
@@ -184,7 +184,7 @@ def test_the_digest_of_one_label_a_video_is_what_it_was(files):
     assert manifest.digest == hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def test_a_prepared_set_gives_the_labels_of_each_video_back(prepared):
+def test_a_prepared_data_set_returns_the_labels_of_each_video(prepared):
     found = {}
     for name in ("train", "test"):
         split = PreparedSplit(prepared, name)
@@ -194,14 +194,14 @@ def test_a_prepared_set_gives_the_labels_of_each_video_back(prepared):
     assert found == WITH
 
 
-def test_counts_of_a_prepared_set_are_of_videos(prepared):
+def test_the_report_counts_videos_not_labels(prepared):
     counts = read_report(prepared)
     assert sum(each.prepared for each in counts) == len(ROWS)
     assert {each.label for each in counts if each.split == "test"} == {"carry", "(none)"}
 
 
 def test_several_labels_and_one_never_share_a_folder(videos, prepared, tmp_path):
-    """Although every text is the same: here each row has one label."""
+    """Even if all texts are the same, because each row has one label."""
     rows = {name: ("walk", split) for name, (_, split) in ROWS.items()}
     shutil.copytree(videos, tmp_path / "videos", ignore=shutil.ignore_patterns("data"))
     folders = []
@@ -209,7 +209,7 @@ def test_several_labels_and_one_never_share_a_folder(videos, prepared, tmp_path)
         listing(tmp_path / "videos", rows, head)
         asked = request(tmp_path / "videos", multi_label=several)
         folders.append(catalog.prepare("video_folder", asked))
-        # A second time, and nothing is prepared any more.
+        # A second call prepares nothing.
         assert (
             catalog.prepare("video_folder", dataclasses.replace(asked, unprepared="no"))
             == (folders[-1])
@@ -219,7 +219,7 @@ def test_several_labels_and_one_never_share_a_folder(videos, prepared, tmp_path)
     assert (one, several) == (0, (0,))
 
 
-def test_a_data_set_of_one_label_is_refused_where_several_are_asked_for(tmp_path):
+def test_a_single_label_data_set_is_refused_if_several_labels_are_requested(tmp_path):
     asked = catalog.Request(
         tmp_path,
         options={"train_per_class": 1, "test_per_class": 1, "classes": ["walk", "run"]},
@@ -229,7 +229,7 @@ def test_a_data_set_of_one_label_is_refused_where_several_are_asked_for(tmp_path
         catalog.prepare("marionette", asked)
 
 
-def test_names_of_classes_are_sealed_and_a_damaged_video_keeps_its_labels(prepared, tmp_path):
+def test_class_names_have_checksums_and_a_damaged_video_keeps_its_labels(prepared, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(prepared, folder)
     (shard,) = folder.glob("*train*array_record*")
@@ -260,7 +260,7 @@ def test_batches_hold_a_yes_or_no_for_each_class(prepared):
     rows = sorted(tuple(row) for row in batch["label"].tolist())
     expected = [[float(name in WITH[file]) for name in CLASSES] for file in list(ROWS)[:4]]
     assert rows == sorted(map(tuple, expected))
-    # Two processes have its halves, and a run that is resumed goes on where it was.
+    # Two processes get its halves, and a resumed run continues at the same batch.
     halves = [
         train_batches(
             split, SHAPE, Augmentation(flip=0), batch_size=4, seed=3,
@@ -277,7 +277,7 @@ def test_batches_hold_a_yes_or_no_for_each_class(prepared):
     np.testing.assert_array_equal(next(second)["label"], batches[1]["label"])
 
 
-def test_views_hold_the_same_and_padding_holds_none(prepared):
+def test_views_have_the_same_labels_and_padding_has_none(prepared):
     split = PreparedSplit(prepared, "test")
     (batch,) = view_batches(split, Views(1, 1, 16, SHAPE), batch_size=3)
     assert batch["label"].dtype == np.float32
@@ -288,7 +288,7 @@ def test_views_hold_the_same_and_padding_holds_none(prepared):
         assert names == (WITH[split[int(index)].name] if row.any() else set())
 
 
-def test_classes_are_matched_by_name_and_two_may_be_one(prepared):
+def test_classes_are_matched_by_name_and_two_labels_may_be_one_class(prepared):
     split = PreparedSplit(prepared, "train")
     network = ("sit", "move", "lie")
     seen = Relabelled(split, network, {"walk": "move", "carry": "move"})

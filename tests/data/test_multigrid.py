@@ -1,4 +1,4 @@
-"""Multigrid shapes, timetables and batches against the papers' numbers."""
+"""Tests multigrid shapes, schedules and batches against the papers' numbers."""
 
 import itertools
 import math
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
+from vidjax.data.multigrid import GridShape, Multigrid, cycles, grid_schedule, mean_batch
 from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.data.synthetic import SyntheticSplit
@@ -19,7 +19,7 @@ def shapes(base=BASE, unit=1, **settings):
     return cycles(Multigrid(**settings), base, unit)
 
 
-def test_the_long_cycle_is_the_thesis_four_shapes():
+def test_the_long_cycle_has_the_four_shapes_of_the_thesis():
     # B = 32: (8B, T/4, H/sqrt2), (4B, T/2, H/sqrt2), (2B, T/2, H), (B, T, H); 224 -> 158.
     expected = [(256, 4, 158), (128, 8, 158), (64, 8, 224), (32, 16, 224)]
     assert shapes(cycle="long") == [[GridShape(*shape)] for shape in expected]
@@ -30,7 +30,7 @@ def test_the_short_cycle_begins_with_the_smallest_clips():
     assert shapes(cycle="short") == [[GridShape(*shape) for shape in expected]]
 
 
-def test_both_cycles_have_eight_networks_inputs_under_the_official_rule():
+def test_both_cycles_have_eight_shapes_under_the_official_rule():
     flat = list(itertools.chain(*shapes(cycle="both")))
     inputs = {(shape.frames, shape.size) for shape in flat}
     small = set(itertools.product((4, 8, 16), (112, 158)))
@@ -45,7 +45,7 @@ def test_a_product_of_both_cycles_reaches_the_smallest_size():
 
 @pytest.mark.parametrize("cycle", ["long", "short", "both"])
 @pytest.mark.parametrize("both", ["capped", "product"])
-def test_every_batch_is_as_much_work(cycle, both):
+def test_every_batch_costs_about_the_same(cycle, both):
     for shape in itertools.chain(*shapes(cycle=cycle, both=both)):
         work = shape.batch * shape.frames * shape.size**2
         # Sizes are rounded to even numbers.
@@ -61,7 +61,7 @@ def test_batches_are_multiples_of_the_unit():
 
 def plan(steps, steps_per_epoch, boundaries=(), **settings):
     grid = Multigrid(**settings)
-    return timetable(
+    return grid_schedule(
         grid, BASE, steps=steps, steps_per_epoch=steps_per_epoch, boundaries=boundaries
     )
 
@@ -93,7 +93,7 @@ def test_the_rate_follows_the_long_cycles_batch_and_no_short_cycle(anchor, first
     np.testing.assert_allclose(table.rates, expected)
 
 
-def test_over_stages_the_last_one_keeps_the_base_shape():
+def test_the_last_stage_keeps_the_base_shape():
     table = plan(100, 7.0, boundaries=(40, 80), cycle="both", over="stage")
     longs = [round(rate * 32) for rate in table.rates]
     assert longs == 2 * (10 * [256] + 10 * [128] + 10 * [64] + 10 * [32]) + 20 * [32]
@@ -108,7 +108,7 @@ def test_stages_without_boundaries_and_unknown_settings_are_refused():
 
 
 class Numbered(SyntheticSplit):
-    """Videos of 64 frames, with the places of the frames that are decoded noted."""
+    """Videos of 64 frames that record which frames are decoded."""
 
     def __init__(self, videos):
         super().__init__(num_classes=3, videos=videos, frames=64, size=24)
@@ -128,13 +128,13 @@ class Numbered(SyntheticSplit):
 def batches(source, steps, *, time="picks", seed=3, index=0, count=1, **settings):
     base = GridShape(2, 8, 16)
     shape = ClipShape(frames=8, stride=2, size=16)
-    table = timetable(Multigrid(cycle="both"), base, steps=steps, steps_per_epoch=steps)
+    table = grid_schedule(Multigrid(cycle="both"), base, steps=steps, steps_per_epoch=steps)
     still = Augmentation(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0)
     settings = {"process_index": index, "process_count": count, "seed": seed}
     return table, grid_batches(source, shape, still, table, time=time, **settings)
 
 
-def test_batches_have_the_shapes_of_the_timetable_and_show_each_video_once_an_epoch():
+def test_batches_follow_the_schedule_and_show_each_video_once_per_epoch():
     source = Numbered(videos=30)
     table, made = batches(source, steps=12)
     for step in range(12):
@@ -145,13 +145,13 @@ def test_batches_have_the_shapes_of_the_timetable_and_show_each_video_once_an_ep
     assert len(set(first_epoch)) == 30
 
 
-def test_fewer_frames_are_even_picks_over_the_base_clips_time():
+def test_fewer_frames_are_spread_evenly_over_the_base_clip():
     source = Numbered(videos=30)
     batches(source, steps=12)[1][0]
     assert all(set(np.diff(indices)) == {8} and len(indices) == 2 for _, indices in source.seen)
 
 
-def test_fewer_frames_at_a_drawn_rate_lie_between_base_stride_and_base_span():
+def test_a_drawn_stride_is_between_the_base_stride_and_the_base_span():
     source = Numbered(videos=30)
     table, made = batches(source, steps=40, time="rate")
     for step in range(10):
@@ -163,7 +163,7 @@ def test_fewer_frames_at_a_drawn_rate_lie_between_base_stride_and_base_span():
     assert len(strides) == 7
 
 
-def test_a_batch_depends_on_seed_and_number_alone():
+def test_a_batch_depends_only_on_seed_and_number():
     one, two = batches(Numbered(30), 12)[1], batches(Numbered(30), 12)[1]
     for step in (7, 3, 11):
         np.testing.assert_array_equal(one[step]["clip"], two[step]["clip"])
@@ -181,13 +181,13 @@ def test_processes_share_the_rows_of_every_batch():
         np.testing.assert_array_equal(rows, whole[step]["clip"])
 
 
-def test_what_processes_cannot_share_is_refused():
+def test_indivisible_batches_are_refused():
     with pytest.raises(ValueError, match="not divisible by 3 processes"):
         batches(Numbered(30), 12, count=3)
 
 
 def test_sizes_of_the_thesis_networks():
-    # X3D's and MTNet's inputs of 182 and 256 pixels, and T/4 of 13 frames.
+    # X3D's and MTNet's inputs of 182 and 256 pixels, and a quarter of 13 frames.
     assert [part[0].size for part in shapes(GridShape(64, 13, 182), cycle="long")] == [
         2 * round(182 / math.sqrt(2) / 2),
         2 * round(182 / math.sqrt(2) / 2),

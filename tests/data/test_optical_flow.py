@@ -1,4 +1,4 @@
-"""Optical flow: against textures that are moved by known distances, and against what is stored."""
+"""Tests optical flow against textures moved by known distances, and its storage."""
 
 import dataclasses
 import re
@@ -23,7 +23,7 @@ from vidjax.trained.preprocessing import Preprocessing, read_clip
 from vidjax.trained.sliding_windows import windows
 from vidjax.trained.video_record import as_record
 
-# Of each video, pixels that its texture moves from a frame to the next, right and down.
+# For each video, how many pixels its texture moves per frame, to the right and down.
 MOVES = {"right": (3, 1), "left": (-2, 2)}
 FRAMES, HEIGHT, WIDTH = 9, 64, 96
 STORED = Flow("dis", 8.0)
@@ -31,7 +31,7 @@ HERE = ["dis", "farneback"] + (["tvl1"] if hasattr(cv2, "optflow") else [])
 
 
 def texture(seed=0, height=HEIGHT, width=WIDTH):
-    """A smooth picture whose opposite edges meet, `[H, W, 3]`."""
+    """Makes a smooth periodic image `[H, W, 3]`."""
     noise = np.random.default_rng(seed).normal(size=(height, width, 3))
     across, down = np.fft.fftfreq(width), np.fft.fftfreq(height)[:, None]
     low = np.exp(-((across**2 + down**2) * 150))
@@ -45,7 +45,7 @@ def moving(x, y, count=FRAMES):
 
 
 def inside(field):
-    """Without the edges, over which the texture comes in."""
+    """Crops the edges, where new parts of the texture appear."""
     return field[..., 16:-16, 16:-16, :]
 
 
@@ -78,16 +78,16 @@ def records(prepared, split="train", pairs=1):
 
 @pytest.mark.parametrize("method", HERE)
 @pytest.mark.parametrize("move", [(3, 1), (-2, 2), (0, -4), (0, 0)])
-def test_flow_is_the_distance_that_a_texture_is_moved(method, move):
+def test_flow_equals_the_motion_of_a_texture(method, move):
     (field,) = Flow(method, 20.0).between(moving(*move, count=2))
     assert field.shape == (HEIGHT, WIDTH, 2)
     found = Flow(method, 20.0).pixels(inside(field)).reshape(-1, 2)
-    # Half a step of 8 bits is 0.08 pixels.
+    # Half a quantization step is 0.08 pixels.
     np.testing.assert_allclose(np.median(found, axis=0), move, atol=0.1)
     assert np.mean(np.abs(found - move).max(axis=1) < 0.5) > 0.95
 
 
-def test_what_is_stored_is_the_two_stream_works_own_scale():
+def test_flow_is_stored_on_the_scale_of_the_two_stream_papers():
     pixels = np.array([-50, -20, -10, -0.1, 0, 0.1, 7, 20, 21], np.float32)
     expected = [np.rint(255 * (min(max(v, -20), 20) + 20) / 40) for v in pixels.astype(float)]
     stored = Flow("dis", 20.0).stored(pixels)
@@ -97,14 +97,14 @@ def test_what_is_stored_is_the_two_stream_works_own_scale():
     assert np.abs(back - pixels.clip(-20, 20)).max() <= 20 / 255 + 1e-5
 
 
-def test_a_prepared_data_set_holds_the_movement_of_its_videos(prepared):
+def test_a_prepared_data_set_has_the_motion_of_its_videos(prepared):
     for label, record in records(prepared).items():
         assert record.length == FRAMES - 1
         found = STORED.pixels(inside(record.decode(np.arange(FRAMES - 1))))
         np.testing.assert_allclose(np.median(found, axis=(1, 2)), [MOVES[label]] * 8, atol=0.15)
 
 
-def test_a_place_shows_successive_fields_x_and_y_in_turn(prepared):
+def test_a_stack_has_successive_fields_with_x_and_y_alternating(prepared):
     one, three = (records(prepared, pairs=pairs)["right"] for pairs in (1, 3))
     assert three.length == FRAMES - 1 - 2
     fields = one.decode(np.arange(FRAMES - 1))
@@ -122,19 +122,19 @@ def test_a_video_of_too_few_fields_repeats_the_last(prepared):
     assert shown.shape == (HEIGHT, WIDTH, 24)
 
 
-def test_a_mirrored_clip_moves_the_other_way(prepared):
+def test_the_x_flow_of_a_mirrored_clip_is_negated(prepared):
     frames = records(prepared, pairs=2)["right"].decode(np.array([0, 4]))
     mirrored = transforms.flip(frames)
     np.testing.assert_array_equal(mirrored[..., 1::2], frames[:, :, ::-1, 1::2])
     found = STORED.pixels(inside(mirrored))
     x, y = MOVES["right"]
     np.testing.assert_allclose(np.median(found, axis=(1, 2)), [[-x, y] * 2] * 2, atol=0.2)
-    # The flow of a mirrored video says the same.
+    # The flow of a mirrored video is the same.
     (field,) = STORED.between(moving(x, y, 2)[:, :, ::-1])
     np.testing.assert_allclose(np.median(STORED.pixels(inside(field)), (0, 1)), [-x, y], atol=0.1)
 
 
-def test_training_crops_resizes_and_mirrors_flow_and_nothing_else(prepared):
+def test_training_only_crops_resizes_and_mirrors_flow(prepared):
     source = PreparedSplit(prepared, "train", pairs=5)
     assert channels_of(source) == 10
     shape, augmentation = ClipShape(2, size=40, sampling="segments"), Augmentation(flip=0.5)
@@ -212,7 +212,7 @@ def test_a_clip_and_the_windows_of_a_file_are_the_flow_of_its_frames(tmp_path, c
     np.testing.assert_array_equal(found[-1].crops[0], cut(len(found) - 1))
 
 
-def test_some_fields_are_those_of_the_whole_video(videos):
+def test_chosen_fields_equal_those_of_the_whole_video(videos):
     file = videos / "test/left/a.mp4"
     whole = list(STORED.between(read_video(file).frames))
     some = dict(chosen_fields(stream_video(file), {6, 1, 2}, STORED, file))
@@ -228,7 +228,7 @@ def test_preparing_again_elsewhere_gives_the_same_bytes(prepared, videos, tmp_pa
         assert file.read_bytes() == (again / file.name).read_bytes()
 
 
-def test_frames_and_other_flow_are_other_data_sets(prepared, videos):
+def test_frames_and_other_flow_settings_give_other_data_sets(prepared, videos):
     data_dir = videos.parent / "data"
     forms = [None, STORED, Flow("dis", 20.0), Flow("farneback", 8.0)]
     folders = [prepare(videos, data_dir, form) for form in forms]
@@ -238,7 +238,7 @@ def test_frames_and_other_flow_are_other_data_sets(prepared, videos):
     assert [channels_of(PreparedSplit(each, "train")) for each in folders] == [3, 2, 2, 2]
 
 
-def test_a_video_of_one_frame_is_left_out_by_name(prepared, videos):
+def test_a_video_of_one_frame_is_excluded_by_name(prepared, videos):
     (row,) = PreparedSplit(prepared, "train").broken
     assert row["video"] == "train/left/still.mp4"
     assert row["error"].endswith("still.mp4: a video with a single frame has no flow")
@@ -264,7 +264,7 @@ def test_any_tfds_user_can_read_it(prepared):
     assert done.stdout.strip() == f"8 8 ({HEIGHT}, {WIDTH}, 1)"
 
 
-def test_a_video_too_small_for_the_method_is_a_broken_one(tmp_path):
+def test_a_video_too_small_for_the_method_counts_as_broken(tmp_path):
     file = write_video(tmp_path / "tiny.mp4", moving(1, 1)[:, :8, :8])
     stream = stream_video(file)
     with pytest.raises(
@@ -274,7 +274,7 @@ def test_a_video_too_small_for_the_method_is_a_broken_one(tmp_path):
 
 
 @pytest.mark.skipif(hasattr(cv2, "optflow"), reason="this OpenCV has TV-L1")
-def test_what_this_opencv_lacks_is_refused_before_anything_is_written(videos, tmp_path):
+def test_methods_that_opencv_lacks_are_refused_before_anything_is_written(videos, tmp_path):
     with pytest.raises(ValueError, match="this OpenCV .* has no tvl1 flow") as caught:
         prepare(videos, tmp_path / "data", Flow("tvl1"))
     assert "opencv-contrib-python-headless (pip uninstall, then pip install)" in str(caught.value)
@@ -289,7 +289,7 @@ def test_other_methods_and_bounds_are_refused(settings):
         Flow(**settings)
 
 
-def test_a_picture_of_flow_has_a_hue_for_each_direction():
+def test_an_image_of_flow_has_a_hue_for_each_direction():
     x = np.array([[40, 0, -40, 0, 0]])
     y = np.array([[0, 40, 0, -40, 0]])
     stored = (np.stack([x, y], -1) + optical_flow.STILL).astype(np.uint8)[None, None]

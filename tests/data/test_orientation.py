@@ -1,4 +1,4 @@
-"""Display matrices, which turn and mirror pictures, against pictures turned by hand."""
+"""Tests display matrices, which rotate and mirror frames, against expected images."""
 
 import struct
 
@@ -11,12 +11,12 @@ from vidjax.data.orientation import oriented_image
 from vidjax.data.verdicts import check_video
 
 ONE, W = 1 << 16, 1 << 30
-# A corner of each colour, so that no two of the eight ways to lie look alike.
+# Corners of different colours, so that all eight orientations look different.
 STORED = np.zeros((64, 96, 3), np.uint8)
 STORED[:32, :48], STORED[:32, 48:], STORED[32:, :48], STORED[32:, 48:] = (
     (250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 250),
 )  # fmt: skip
-# Rows (a, b), (c, d) of the matrix in the file, and what they do to a picture.
+# Rows (a, b), (c, d) of the matrix in the file, and their effect on an image.
 MATRICES = {
     "as stored": ((1, 0, 0, 1), lambda x: x),
     "mirrored left and right": ((-1, 0, 0, 1), np.fliplr),
@@ -42,7 +42,7 @@ def video(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", MATRICES)
-def test_pictures_are_shown_as_the_display_matrix_says(video, tmp_path, name):
+def test_frames_are_oriented_by_the_display_matrix(video, tmp_path, name):
     (a, b, c, d), turn = MATRICES[name]
     data = bytearray(video.read_bytes())
     matrix = (a * ONE, b * ONE, 0, c * ONE, d * ONE, 0, 0, 0, W)
@@ -58,7 +58,7 @@ def test_pictures_are_shown_as_the_display_matrix_says(video, tmp_path, name):
     assert (found.width, found.height) == (stated.width, stated.height) == size
 
 
-def test_one_converter_serves_frames_of_changing_sizes_and_formats():
+def test_one_converter_handles_frames_of_changing_sizes_and_formats():
     rng = np.random.default_rng(0)
     formats = ("yuv420p", "gray", "yuv444p", "yuv420p10le", "yuv420p")
     sizes = ((32, 48), (64, 32), (32, 48), (16, 16), (64, 96))

@@ -26,7 +26,7 @@ def same(one, two):
     return all(np.array_equal(one[key], two[key]) for key in one)
 
 
-def test_a_batch_depends_on_seed_and_number_alone(train_split):
+def test_a_batch_depends_only_on_seed_and_number(train_split):
     ours = batches(train_split)
     later = [ours[k] for k in (7, 2)]
     again = batches(train_split)
@@ -36,7 +36,7 @@ def test_a_batch_depends_on_seed_and_number_alone(train_split):
 
 
 class Watched:
-    """A source that notes which videos are asked for."""
+    """A source that records which videos are read."""
 
     def __init__(self, source):
         self.source, self.asked = source, []
@@ -53,7 +53,7 @@ class Watched:
         return "Watched"
 
 
-def test_every_epoch_holds_every_video_once_in_another_order(train_split):
+def test_every_epoch_has_every_video_once_in_a_new_order(train_split):
     n, watched = len(train_split), Watched(train_split)
     items = batches(watched, size=1)
     epochs = []
@@ -67,7 +67,7 @@ def test_every_epoch_holds_every_video_once_in_another_order(train_split):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_iterator_restarts_anywhere_exactly(train_split, threads):
+def test_the_iterator_resumes_exactly_at_any_batch(train_split, threads):
     iterator = prefetch(batches(train_split), threads)
     states, seen = [], []
     for _ in range(6):
@@ -79,7 +79,7 @@ def test_the_iterator_restarts_anywhere_exactly(train_split, threads):
         assert all(same(next(other), expected) for expected in seen[start:])
 
 
-def test_processes_share_a_batch_and_read_nothing_else(train_split):
+def test_processes_share_a_batch_and_read_only_their_rows(train_split):
     whole, asked = Watched(train_split), []
     expected = batches(whole, size=6)[3]
     parts = []
@@ -95,17 +95,17 @@ def test_processes_share_a_batch_and_read_nothing_else(train_split):
 
 def test_clips_have_the_stated_stride(train_split):
     def numbers(clip):
-        # A square crop of the whole height leaves 48 of 64 columns; bit 3 is always inside.
+        # A square crop of the full height keeps 48 of 64 columns; bit 3 is always inside.
         return clip[:, 4].mean(axis=(1, 2))
 
     changing = ClipShape(frames=4, stride=8, size=48, short="hold")
     clips = batches(train_split, changing, size=10)[0]["clip"]
-    # Numbers 8 apart differ in bits 3 and above: every pair of neighbours within a video does.
+    # Numbers that differ by 8 differ in bit 3 or above, as all neighbouring frames of a clip do.
     moved = [np.abs(np.diff(numbers(clip))).max() > 10 for clip in clips]
     assert sum(moved) >= 8
 
 
-def test_an_unreadable_video_is_masked_and_keeps_its_place(train_split):
+def test_an_unreadable_video_is_masked_and_keeps_its_row(train_split):
     class Damaged(Watched):
         def __getitem__(self, index):
             record = self.source[index]
@@ -124,7 +124,7 @@ def test_still_clips_hold_one_frame(train_split):
     assert (clips == clips[:, :1]).all()
 
 
-def test_flips_and_crops_hold_for_a_whole_clip(train_split):
+def test_flips_and_crops_are_the_same_for_all_frames(train_split):
     static = ClipShape(frames=3, stride=1, size=32, sampling="still")
     augmentation = Augmentation(scale=(0.3, 1.0), flip=0.5, color=0.4)
     clips = batches(train_split, static, augmentation, size=8)[0]["clip"]
@@ -150,8 +150,8 @@ def test_processes_must_divide_the_batch(train_split):
         batches(train_split, process_count=3)
 
 
-def test_without_the_chain_numbers_are_drawn_and_used_as_they_were_before_it():
-    """Runs that began before the chain go on with the same clips: box, mirror, then colours."""
+def test_without_the_chain_random_draws_are_the_same_as_before_it_existed():
+    """Runs from before the chain existed continue with the same clips: box, mirroring, colours."""
     frames = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
     for seed in range(6):
         ours, theirs = np.random.default_rng(seed), np.random.default_rng(seed)
@@ -164,7 +164,7 @@ def test_without_the_chain_numbers_are_drawn_and_used_as_they_were_before_it():
         assert ours.random() == theirs.random()
 
 
-def test_the_chain_comes_after_the_crop_and_before_the_mirror():
+def test_the_chain_is_applied_after_the_crop_and_before_mirroring():
     frames = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
     for seed in range(6):
         rng = np.random.default_rng(seed)
@@ -177,7 +177,7 @@ def test_the_chain_comes_after_the_crop_and_before_the_mirror():
 
 
 def found_in(large, part):
-    """Where a part of a picture lies in it."""
+    """Finds the position of a crop in an image."""
     windows = np.lib.stride_tricks.sliding_window_view(large, part.shape, axis=(0, 1, 2))
     places = np.argwhere((windows == part).all(axis=(-3, -2, -1))[..., 0])
     (place,) = places
@@ -196,9 +196,9 @@ def test_a_fixed_crop_is_a_part_of_the_frame_at_a_short_side(side, resized):
     assert (min(columns), max(columns)) == (0, resized[1] - 14)
 
 
-def test_a_padded_crop_lies_anywhere_in_the_frame_and_a_black_border():
+def test_a_padded_crop_may_include_the_black_border():
     frame = np.random.default_rng(0).integers(1, 256, (2, 32, 32, 3), np.uint8)
-    # As `torchvision.transforms.RandomCrop(32, padding=4)` has it.
+    # As in `torchvision.transforms.RandomCrop(32, padding=4)`.
     large = np.zeros((2, 40, 40, 3), np.uint8)
     large[:, 4:36, 4:36] = frame
     augmentation = Augmentation(flip=0.0, crop="padded")
@@ -220,7 +220,7 @@ def test_frames_smaller_than_a_fixed_crop_are_enlarged_to_it():
 
 
 @pytest.mark.parametrize("chain", [0.0, 1.0])
-def test_what_is_left_to_the_device_is_what_the_host_would_have_done(train_split, chain):
+def test_augmentation_on_the_device_equals_that_on_the_host(train_split, chain):
     settings = {"chain": chain, "crop": "fixed", "flip": 0.5}
     host = batches(train_split, augmentation=Augmentation(**settings), size=8)[0]
     left = batches(train_split, augmentation=Augmentation(**settings, device=True), size=8)[0]
@@ -234,7 +234,7 @@ def test_what_is_left_to_the_device_is_what_the_host_would_have_done(train_split
 
 
 @pytest.mark.parametrize("device", [False, True])
-def test_a_batch_has_the_shapes_that_are_said_of_it(train_split, device):
+def test_batch_shapes_match_the_batches(train_split, device):
     augmentation = Augmentation(chain=0.5, device=device)
     batch = batches(train_split, augmentation=augmentation, size=6)[0]
     found = {name: (array.shape, array.dtype) for name, array in batch.items()}

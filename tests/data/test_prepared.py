@@ -12,7 +12,7 @@ from vidjax.data.builders.prepared_videos import PreparationError
 from vidjax.data.prepared import PreparedSplit
 
 
-def test_every_readable_video_is_there_once_with_its_label(train_split):
+def test_every_readable_video_occurs_once_with_its_label(train_split):
     records = [train_split[index] for index in range(len(train_split))]
     assert train_split.classes == ("left", "right")
     found = sorted((train_split.classes[r.label], len(r.jpegs)) for r in records)
@@ -21,14 +21,14 @@ def test_every_readable_video_is_there_once_with_its_label(train_split):
     assert len({record.name for record in records}) == len(records)
 
 
-def test_a_broken_file_costs_that_file_and_is_named(train_split, test_split):
+def test_a_broken_file_is_skipped_and_listed(train_split, test_split):
     (row,) = train_split.broken
     assert row["video"] == "train/broken.mp4"
     assert "not a readable video" in row["error"]
     assert list(test_split.broken) == []
 
 
-def test_only_the_asked_frames_are_decoded_and_minus_one_is_black(train_split):
+def test_only_the_requested_frames_are_decoded_and_minus_one_is_black(train_split):
     record = max((train_split[k] for k in range(len(train_split))), key=lambda r: len(r.jpegs))
     untouched = record.__class__([b"" for _ in record.jpegs], 0, "x", 25.0)
     untouched.jpegs[3] = record.jpegs[3]
@@ -81,7 +81,7 @@ def test_a_video_that_takes_too_long_counts_as_broken(prepared_directory, tmp_pa
         catalog.prepare("video_folder", request)
 
 
-def test_what_does_not_exist_is_named(prepared_directory, tmp_path):
+def test_missing_data_sets_and_splits_are_named(prepared_directory, tmp_path):
     with pytest.raises(ValueError, match="no split 'val'; it has"):
         PreparedSplit(prepared_directory, "val")
     with pytest.raises(ValueError, match="no prepared data set at"):
@@ -92,7 +92,7 @@ def test_what_does_not_exist_is_named(prepared_directory, tmp_path):
         catalog.prepare("video_folder", catalog.Request(tmp_path))
 
 
-def test_videos_named_for_a_data_set_that_does_not_read_them_are_told(tmp_path):
+def test_an_unused_manifest_causes_a_note(tmp_path):
     notes = []
     request = catalog.Request(
         tmp_path, manifest="mine.csv", options={"colour": 1}, note=notes.append
@@ -105,7 +105,7 @@ def test_videos_named_for_a_data_set_that_does_not_read_them_are_told(tmp_path):
     ]
 
 
-def test_the_budget_holds_for_what_was_prepared_with_another(prepared_directory):
+def test_the_budget_is_checked_for_existing_data_sets_too(prepared_directory):
     root, notes = prepared_directory.parents[3], []
     request = catalog.Request(
         data_dir=root / "data",

@@ -14,7 +14,7 @@ from vidjax.data.process_pool import Lost, run_each
 
 
 def treat(item):
-    """A job that does as it is told."""
+    """A job whose item says what it does."""
     if item == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if item == "hang":
@@ -31,7 +31,7 @@ def treat(item):
 
 
 def _die_once(log):
-    """Notes when it begins and ends; the first try is killed, as systems without memory do."""
+    """Records its start and end; the first attempt is killed, like a process without memory."""
     with log.open("a") as stream:
         stream.write("begin\n")
     if log.read_text() == "begin\n":
@@ -39,7 +39,7 @@ def _die_once(log):
     return "lived"
 
 
-def test_a_worker_that_dies_hangs_or_grows_costs_its_item_alone():
+def test_a_worker_that_dies_hangs_or_grows_affects_only_its_item():
     items = ["a", "die", "b", "hang", "c", "grow", "d"]
     found = dict(run_each(treat, items, workers=2, seconds=3, memory=2**30))
     assert found.keys() == set(items)
@@ -50,27 +50,27 @@ def test_a_worker_that_dies_hangs_or_grows_costs_its_item_alone():
     assert found["grow"].reason == "killed its worker"
 
 
-def test_what_a_job_raises_costs_its_item_alone():
+def test_an_exception_in_a_job_affects_only_its_item():
     found = dict(run_each(treat, ["a", "fail", "b"], workers=1))
     assert (found["a"], found["b"]) == ("aa", "bb")
     assert str(found["fail"]) == 'killed its worker (KeyError: "of the job\'s own")'
 
 
-def test_an_error_of_the_machine_ends_all_and_blames_no_item():
+def test_an_error_of_the_machine_stops_all_work_and_blames_no_item():
     found = []
     with pytest.raises(OSError, match="No space left on device: '/disk/file'") as caught:
         found.extend(run_each(treat, ["a", "full", "b"], workers=1))
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_an_item_whose_process_was_killed_is_tried_again_when_the_others_are_done(tmp_path):
+def test_an_item_whose_process_was_killed_is_retried_after_the_others(tmp_path):
     item = f"die once {tmp_path / 'log'}"
     found = list(run_each(treat, [item, "a", "b"], workers=1))
     assert found == [("a", "aa"), ("b", "bb"), (item, "lived")]
 
 
 def test_a_limit_of_the_machine_that_is_lower_is_not_the_items_fault():
-    # Without our own limit, memory that is not there is the machine's matter.
+    # Without our own limit, a lack of memory is an error of the machine.
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\n"
         "from tests.data.test_process_pool import treat; "
@@ -82,7 +82,7 @@ def test_a_limit_of_the_machine_that_is_lower_is_not_the_items_fault():
     assert done.stdout.startswith(f"{errno.ENOMEM} [Errno {errno.ENOMEM}] Cannot allocate"), done
 
 
-def test_a_script_without_a_main_guard_is_told_what_to_do(tmp_path):
+def test_the_error_for_a_script_without_a_main_guard_says_what_to_do(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from tests.data.test_process_pool import treat\n"
@@ -128,7 +128,7 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path, number):
     assert (living(workers), errors) == ([], b"")
 
 
-# In a process that has started no other yet: the first start differs from those after it.
+# In a process that has not started another one yet, because the first start is different.
 BLOCKED = """
 import functools, signal
 from vidjax.data.process_pool import run_each
@@ -141,7 +141,7 @@ print("parent", sorted(blocked(())))
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows masks no signals")
-def test_no_worker_hears_ctrl_c_not_even_the_first():
+def test_workers_ignore_ctrl_c():
     command = [sys.executable, "-c", BLOCKED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ def slow_clip(start, num_frames, frames, stride, short):
 @pytest.mark.parametrize("short", sampling.POLICIES)
 @pytest.mark.parametrize("num_frames", [1, 14, 15, 16, 40])
 def test_clip_follows_the_policy_at_every_length(short, num_frames):
-    # 8 frames, 2 apart, span 15 frames: 14, 15 and 16 are n - 1, n and n + 1.
+    # 8 frames at stride 2 span 15 frames: 14, 15 and 16 are n - 1, n and n + 1.
     for start in (0, num_frames - 1):
         clip = sampling.clip_indices(start, num_frames, 8, 2, short)
         assert clip.dtype == np.int64
@@ -42,7 +42,7 @@ def test_center_and_views_agree_with_their_definition():
     assert views[-1, -1] == 19
 
 
-def test_segments_take_one_frame_of_each_part():
+def test_segments_take_one_frame_each():
     rng = np.random.default_rng(0)
     for _ in range(50):
         clip = sampling.segment_clip(rng, 33, 8)
@@ -74,14 +74,14 @@ def normal_starts(num_frames, count, seed=0):
 
 
 def figure_5_6(num_frames):
-    """The normal distribution of mean L/4 and deviation L/6 within 0 and min(L/2, L - span)."""
+    """Returns N(L/4, L/6), truncated to [0, min(L/2, L - span)]."""
     mean, deviation = num_frames / 4, num_frames / 6
     latest = min(num_frames / 2, num_frames - SPAN)
     bounds = ((0 - mean) / deviation, (latest - mean) / deviation)
     return stats.truncnorm(*bounds, loc=mean, scale=deviation), latest
 
 
-def test_normal_starts_of_a_long_video_are_normal_and_cut_off_at_its_middle():
+def test_normal_starts_of_a_long_video_are_normal_and_truncated_at_its_middle():
     expected, latest = figure_5_6(1_000_000)
     starts = normal_starts(1_000_000, 4000)
     assert latest == 500_000
@@ -89,7 +89,7 @@ def test_normal_starts_of_a_long_video_are_normal_and_cut_off_at_its_middle():
 
 
 @pytest.mark.parametrize("num_frames", [26, 30, 41, 71])
-def test_normal_starts_of_a_short_video_are_the_same_in_whole_frames(num_frames):
+def test_normal_starts_of_a_short_video_follow_the_rounded_distribution(num_frames):
     expected, latest = figure_5_6(num_frames)
     edges = np.arange(np.floor(latest) + 1) + 0.5
     edges[-1] = latest
@@ -129,7 +129,7 @@ def test_a_video_without_frames_has_no_normal_start():
         sampling.normal_start_clip(np.random.default_rng(0), 0, FRAMES, STRIDE)
 
 
-def test_normal_start_is_a_sampling_of_training_alone():
+def test_normal_start_affects_only_training():
     normal, dense = (ClipShape(8, 3, 48, sampling=name) for name in ("normal_start", "dense"))
     indices = normal.train_indices(np.random.default_rng(5), 400)
     expected = sampling.normal_start_clip(np.random.default_rng(5), 400, 8, 3)
@@ -139,7 +139,7 @@ def test_normal_start_is_a_sampling_of_training_alone():
         assert np.array_equal(*views)
 
 
-def test_a_batch_of_normal_starts_depends_on_seed_and_number_alone(train_split):
+def test_a_batch_of_normal_starts_depends_only_on_seed_and_number(train_split):
     shape, still = ClipShape(4, 3, 48, sampling="normal_start"), Augmentation((1, 1), (1, 1), 0)
 
     def batch(*numbers, seed=0):
@@ -173,7 +173,7 @@ def test_a_fitted_clip_spans_as_much_of_a_short_video_as_it_can():
     np.testing.assert_array_equal(shape.view_indices(12, 1)[0], [1, 4, 7, 10])
 
 
-def test_repeat_is_one_frame_for_the_whole_clip_where_it_does_not_fit():
+def test_repeat_gives_one_frame_if_the_clip_does_not_fit():
     shape = ClipShape(frames=4, stride=2, size=8, short="repeat")
     rng = np.random.default_rng(0)
     assert set(np.diff(shape.train_indices(rng, 7))) == {2}
@@ -188,7 +188,7 @@ def test_frames_after_a_normal_start_are_spread_to_the_end():
     clips = np.stack([sampling.normal_spread_clip(rng, 120, 8) for _ in range(4000)])
     assert (np.diff(clips, axis=1) > 0).all()
     starts = clips[:, 0]
-    # Normal of mean L/4 and deviation L/6, cut off at 0 and L/2.
+    # A normal distribution with mean L/4 and deviation L/6, truncated to [0, L/2].
     expected = stats.truncnorm(-1.5, 1.5, loc=30, scale=20)
     assert stats.kstest(starts + rng.random(4000) - 0.5, expected.cdf).statistic < 0.03
     # Sorted uniform draws: of those after a start, the last is on average 7/8 of the way.

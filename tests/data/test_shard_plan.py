@@ -1,4 +1,4 @@
-"""Which video comes into which shard: TFDS's order, whatever is broken and whoever makes it."""
+"""Tests which video belongs to which shard: TFDS's order, independent of broken videos."""
 
 import random
 from pathlib import Path
@@ -44,6 +44,6 @@ def test_the_plan_does_not_depend_on_the_order_of_the_list():
 
 
 @pytest.mark.parametrize(("side", "most"), [(64, 256), (128, 256), (256, 64), (320, 41), (1080, 8)])
-def test_shards_of_large_pictures_have_fewer_videos(side, most):
+def test_shards_of_large_frames_have_fewer_videos(side, most):
     sizes = [len(shard.entries) for shard in plan("set", manifest(1200), Storage(side))]
     assert most / 2 < max(sizes) <= most

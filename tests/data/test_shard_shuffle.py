@@ -1,4 +1,4 @@
-"""The order in which few shards are read at a time, beside a plain account of it."""
+"""Tests the order in which few shards are read at a time, against a simple implementation."""
 
 import collections
 
@@ -6,7 +6,7 @@ import grain
 import numpy as np
 import pytest
 
-from experiments.benchmark.many_shards import spread
+from experiments.benchmark.many_shards import copy_into_shards
 from vidjax.data.class_matching import Relabelled
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
 from vidjax.data.prepared import PreparedSplit
@@ -20,7 +20,7 @@ SHAPE = ClipShape(frames=2, stride=1, size=16)
 
 
 class Listed:
-    """Videos that are their own numbers, in shards; notes what is expected."""
+    """Videos that are numbers, in shards; records which ones are prefetched."""
 
     def __init__(self, lengths):
         self.shard_lengths = lengths
@@ -43,12 +43,12 @@ def shard_of(video, lengths=LENGTHS):
 @pytest.fixture(scope="module")
 def sharded(prepared_directory, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sharded") / "1.0.0"
-    spread(prepared_directory, folder, "train", LENGTHS)
+    copy_into_shards(prepared_directory, folder, "train", LENGTHS)
     return folder
 
 
 @pytest.mark.parametrize(("lanes", "batch"), [(1, 1), (1, 4), (2, 6), (4, 4), (8, 16), (3, 45)])
-def test_every_video_comes_once_an_epoch_in_an_order_drawn_anew(lanes, batch):
+def test_every_video_occurs_once_per_epoch_in_a_new_order(lanes, batch):
     order = ShardShuffle(Listed(LENGTHS), 7, lanes, batch)
     size = sum(LENGTHS)
     epochs = [[order[e * size + n] for n in range(size)] for e in range(5)]
@@ -56,7 +56,7 @@ def test_every_video_comes_once_an_epoch_in_an_order_drawn_anew(lanes, batch):
     assert len({tuple(epoch) for epoch in epochs}) == 5
 
 
-def test_a_clip_depends_on_seed_and_number_alone():
+def test_a_clip_depends_only_on_seed_and_number():
     one, other = (ShardShuffle(Listed(LENGTHS), 3, 4, 8) for _ in range(2))
     numbers = np.random.default_rng(0).permutation(300)
     assert {int(n): one[n] for n in numbers} == {n: other[n] for n in range(300)}
@@ -66,7 +66,7 @@ def test_a_clip_depends_on_seed_and_number_alone():
 
 
 def test_a_lane_reads_one_shard_after_the_other():
-    """With shards of one size that the lanes share evenly, no shard is read by two of them."""
+    """If the lanes share shards of one size evenly, no shard is read by two lanes."""
     lengths = (10,) * 12
     order, rows, lanes = ShardShuffle(Listed(lengths), 0, 4, 8), 2, 4
     read = [
@@ -88,7 +88,7 @@ def test_few_shards_are_read_at_a_time():
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
-def test_a_process_reads_the_shards_of_its_rows_alone(processes):
+def test_a_process_reads_only_the_shards_of_its_rows(processes):
     lengths, batch = (10,) * 16, 8
     order = ShardShuffle(Listed(lengths), 5, 4, batch)
     share = batch // processes
@@ -98,7 +98,7 @@ def test_a_process_reads_the_shards_of_its_rows_alone(processes):
     assert [len(read[p]) for p in range(processes)] == [16 // processes] * processes
 
 
-def test_each_shard_is_expected_before_it_is_read():
+def test_each_shard_is_prefetched_before_it_is_read():
     source = Listed(LENGTHS)
     order = ShardShuffle(source, 1, 2, 4)
     missed, seen = [], set()
@@ -108,7 +108,7 @@ def test_each_shard_is_expected_before_it_is_read():
             missed.append(n)
         order[n]
         seen.add(shard)
-    # Those that the two lanes begin with.
+    # The first shards of the two lanes.
     assert missed == [0, 2]
 
 
@@ -139,7 +139,7 @@ def test_batches_are_the_same_for_any_number_of_processes_and_after_a_resume(sha
         np.testing.assert_array_equal(next(resumed)["clip"], alone[k]["clip"])
 
 
-def test_the_order_of_all_videos_is_what_it_was(sharded):
+def test_shuffling_all_videos_keeps_its_earlier_order(sharded):
     source = PreparedSplit(sharded, "train")
     plain = grain.MapDataset.source(source).seed(3).shuffle().repeat()
     new = shuffled_records(source, 3, shards=0, batch_size=4)

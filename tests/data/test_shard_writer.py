@@ -1,4 +1,4 @@
-"""One shard of a data set: the same bytes whoever makes it, whole or not there, and verified."""
+"""Tests writing a shard: always the same bytes, complete or absent, and verified."""
 
 import subprocess
 import sys
@@ -79,7 +79,7 @@ def test_a_shard_is_made_once_and_has_the_same_bytes_in_every_process(task, vide
     assert other.record.read_bytes() == task.record.read_bytes()
 
 
-def test_a_shard_that_is_damaged_or_of_other_videos_is_made_again(task, tmp_path):
+def test_a_damaged_shard_or_one_of_other_videos_is_written_again(task, tmp_path):
     made = make(task, DecodedCache(tmp_path / "cache"), workers=1)
     file = Path(task.folder) / made.file
     whole, record = file.read_bytes(), task.record.read_bytes()
@@ -107,7 +107,7 @@ def test_a_shard_that_is_damaged_or_of_other_videos_is_made_again(task, tmp_path
         assert (file.read_bytes(), task.record.read_bytes()) == (whole, record)
 
 
-def test_what_cannot_be_read_back_is_an_error_of_the_machine_and_leaves_nothing(
+def test_a_shard_that_cannot_be_read_back_is_a_machine_error_and_is_removed(
     task, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(shard_writer, "_sums", lambda file: [0, 0, 0])
@@ -117,7 +117,7 @@ def test_what_cannot_be_read_back_is_an_error_of_the_machine_and_leaves_nothing(
     assert not task.record.exists()
 
 
-def test_other_code_makes_nothing(task, tmp_path):
+def test_another_code_version_writes_nothing(task, tmp_path):
     other = Task(**{**{name: getattr(task, name) for name in Task.__annotations__}, "code": "x"})
     with pytest.raises(MismatchError, match="a worker runs other code than the command: vidjax"):
         make(other, DecodedCache(tmp_path / "cache"), workers=1)

@@ -1,4 +1,4 @@
-"""Ten thousand clips: what the input takes of memory does not grow."""
+"""Tests that the input pipeline's memory does not grow over ten thousand clips."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CLIPS, BATCH = 10_000, 8
 
 
 def resident():
-    """Bytes of memory that this process has, whatever its libraries call it."""
+    """Returns the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096
 

@@ -9,7 +9,7 @@ from vidjax.data.source_files import SourceFiles, describe_change, recorded_root
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three files of equal size and time that differ in their bytes."""
+    """Writes three files of equal size and time with different bytes."""
     root = tmp_path / "videos"
     root.mkdir()
     for number in range(3):
@@ -28,7 +28,7 @@ def touch(file, seconds):
     os.utime(file, ns=(moment, moment))
 
 
-def test_files_are_the_same_wherever_they_lie(folder, tmp_path):
+def test_moved_files_are_the_same(folder, tmp_path):
     before = sources(folder)
     moved = folder.rename(tmp_path / "elsewhere")
     assert sources(moved).digest == before.digest
@@ -50,7 +50,7 @@ def change_bytes(file):
 
 
 @pytest.mark.parametrize("change", [change_size, change_time, change_bytes])
-def test_another_size_time_or_other_bytes_make_other_files(folder, change):
+def test_another_size_time_or_content_makes_other_files(folder, change):
     before = sources(folder)
     change(folder / "v1.mp4")
     now = sources(folder)
@@ -62,7 +62,7 @@ def test_another_size_time_or_other_bytes_make_other_files(folder, change):
         raise AssertionError(describe_change(now, before, folder))
 
 
-def test_copies_whose_disk_rounds_times_are_the_same_and_files_in_place_are_not(folder, tmp_path):
+def test_rounded_times_are_accepted_for_copies_but_not_in_place(folder, tmp_path):
     before = sources(folder)
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
@@ -73,7 +73,7 @@ def test_copies_whose_disk_rounds_times_are_the_same_and_files_in_place_are_not(
     assert not sources(folder).is_same(before)
 
 
-def test_names_that_are_no_text_are_recorded_too(folder):
+def test_names_that_are_not_utf8_are_recorded_too(folder):
     name = os.fsdecode(b"caf\xe9,\n.mp4")
     (folder / name).write_bytes(b"x")
     found = sources(folder)
@@ -83,7 +83,7 @@ def test_names_that_are_no_text_are_recorded_too(folder):
 
 
 @pytest.mark.parametrize("name", ["files.csv", "source.json"])
-def test_a_record_that_is_cut_or_changed_is_none(folder, name):
+def test_a_truncated_or_changed_record_is_ignored(folder, name):
     sources(folder).write(folder)
     whole = (folder / name).read_bytes()
     for damaged in (b"", whole[: len(whole) // 2], whole.replace(b"1000", b"1001")):

@@ -1,4 +1,4 @@
-"""The chain of augmentations: what is drawn, each member by its formula, host against device."""
+"""Tests the augmentation chain: its draws, each member's formula, and host against device."""
 
 import colorsys
 
@@ -16,7 +16,7 @@ from vidjax.data.thesis_augmentation.parameters import Chain, Draw, Recipe, noth
 SIZE = 23
 on_device = jax.jit(apply_on_device)
 INSET = np.array([[0.02, 0.05], [0.1, 0.01], [0.0, 0.08], [0.04, 0.03]])
-# A recipe for each member, which nothing else is drawn with.
+# A recipe for each member alone.
 MEMBERS = {
     "gaussian": Recipe(gaussian=0.3),
     "average": Recipe(average=2),
@@ -53,7 +53,7 @@ def as_often_as(count, trials, chance):
     return low <= count <= high
 
 
-def test_the_chain_and_each_member_come_as_often_as_they_should(recipes):
+def test_the_chain_and_each_member_have_their_probabilities(recipes):
     drawn = [recipe for recipe in recipes if recipe is not None]
     assert as_often_as(len(drawn), len(recipes), 0.8)
     found = {
@@ -67,20 +67,20 @@ def test_the_chain_and_each_member_come_as_often_as_they_should(recipes):
     }
     for name, count in found.items():
         assert as_often_as(count, len(drawn), 0.3), name
-    # A square of one pixel is the average's other half, and a shape is one of two.
+    # Half of the average blurs cover one pixel, and a geometric change is one of two kinds.
     assert as_often_as(sum(r.average == 2 for r in drawn), len(drawn), 0.15)
     assert as_often_as(sum(r.inset is not None for r in drawn), found["shape"], 0.5)
     assert not any(r.degrees and r.inset is not None for r in drawn)
 
 
 def test_members_are_independent(recipes):
-    """So often is none of the eight drawn: 0.7 to the eighth."""
+    """The probability that none of the eight is drawn is 0.7 to the eighth power."""
     plain = sum(
         recipe[:9] == Recipe()[:9] and recipe.inset is None
         for recipe in recipes
         if recipe is not None
     )
-    # An average of one pixel changes nothing either.
+    # An average blur of one pixel changes nothing either.
     assert as_often_as(plain, sum(r is not None for r in recipes), 0.7**7 * 0.85)
 
 
@@ -128,12 +128,12 @@ def test_nothing_changes_nothing():
     assert np.array_equal(clips[0], frames)
 
 
-def test_a_gaussian_blur_is_that_of_scipy():
+def test_a_gaussian_blur_equals_scipys():
     frames = noise(2, SIZE, SIZE, 3)
     for deviation in (0.1, 0.2, 0.3):
         axes = {"axes": (1, 2), "mode": "mirror"}
         expected = ndimage.gaussian_filter(frames.astype(float), deviation, **axes)
-        # Eight weights are in parts of 1/8192, each by half of one more or less.
+        # Eight weights are rounded to multiples of 1/8192.
         bound = 0.5 + 8 * 0.5 / 8192 * 255
         assert np.abs(applied(Recipe(gaussian=deviation), frames) - expected).max() <= bound
 
@@ -171,7 +171,7 @@ def test_hue_and_saturation_are_those_of_the_hsv_model(turn, more):
         return colorsys.hsv_to_rgb((h + turn) % 1, min(max(s + more, 0), 1), v)
 
     expected = 255 * np.apply_along_axis(shifted, -1, frames)
-    # Steps of hue, of its shift, of saturation's and of chroma cost half of 1, 1, 1/4 and 1.
+    # Rounding errors of hue, hue shift, saturation shift and chroma: half of 1, 1, 1/4 and 1.
     assert np.abs(found - expected).max() < 0.5 * (1 + 1 + 0.25 + 1) + 0.5
     assert np.abs(found - expected).mean() < 0.4
 
@@ -190,7 +190,7 @@ def shifted_on_device(rgb, turn, more):
 
 
 @pytest.mark.parametrize(("turn", "more"), [(0, 0), (-96, 64), (61, -37)])
-def test_every_colour_there_is_becomes_the_same_on_host_and_device(turn, more):
+def test_every_colour_gives_the_same_result_on_host_and_device(turn, more):
     plane = np.indices((256, 256)).astype(np.int16)
     for red in range(0, 256, 32):
         block = np.broadcast_to(
@@ -203,7 +203,7 @@ def test_every_colour_there_is_becomes_the_same_on_host_and_device(turn, more):
 
 
 def homography(points, images):
-    """The matrix that takes four points to their images, by its eight equations."""
+    """Solves the eight equations of the homography that maps four points to four others."""
     rows, values = [], []
     for (x, y), (u, v) in zip(points, images, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
@@ -212,7 +212,7 @@ def homography(points, images):
 
 
 def matrix_of(recipe, size):
-    """From pixels of the result to those of the source, from the definition."""
+    """Returns the map from result to source pixels, from the definition."""
     last = size - 1
     corners = np.array([[0, 0], [last, 0], [last, last], [0, last]], float)
     if recipe.inset is None:
@@ -281,7 +281,7 @@ def test_all_frames_of_a_clip_are_changed_alike():
         assert (clip == clip[:1]).all()
 
 
-def test_members_follow_one_another_in_the_stated_order():
+def test_members_are_applied_in_the_stated_order():
     frames = noise(2, SIZE, SIZE, 3)
     order = ("average", "gamma", "hue", "contrast", "rotation")
     whole, step_by_step = Recipe(), frames
@@ -290,7 +290,7 @@ def test_members_follow_one_another_in_the_stated_order():
         whole = whole._replace(**{key: new for key, new, default in changes if new is not default})
         step_by_step = applied(MEMBERS[name], step_by_step)
     assert np.array_equal(applied(whole, frames), step_by_step)
-    # Contrast in one table with gamma, where no hue stands between them.
+    # Contrast and gamma share one table if no hue shift is between them.
     pair = applied(MEMBERS["contrast"], applied(MEMBERS["gamma"], frames))
     assert np.array_equal(applied(Recipe(gamma=0.85, contrast=1.115), frames), pair)
 
@@ -303,7 +303,7 @@ def test_mirroring_comes_last():
 
 
 def checkers(rng):
-    """Squares of two colours, with the hardest edges there are."""
+    """Makes a checkerboard of two colours, with the hardest edges."""
     side = int(rng.integers(1, 6))
     pattern = (np.indices((SIZE, SIZE)) // side).sum(0) % 2
     return rng.integers(0, 2, (2, 3)).astype(np.uint8)[pattern] * 255

@@ -1,4 +1,4 @@
-"""The law of time, on files whose frames carry their number."""
+"""Tests the rules for time stamps, on files whose frames encode their number."""
 
 from fractions import Fraction
 
@@ -31,7 +31,7 @@ def write_stamped(path, times, *, rate=25, codec="libx264"):
 
 
 def sound(path, count, fps):
-    """What is read of a file that is judged sound."""
+    """Checks that a file is intact, with `count` frames at `fps`; returns the video."""
     assert check_video(str(path)).verdict == "ok"
     video = read_video(path)
     assert read_numbers(video.frames) == list(range(count))
@@ -43,7 +43,7 @@ def sound(path, count, fps):
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 @pytest.mark.parametrize("leap_at", [1, 20])
-def test_a_clock_that_leaps_by_a_day_goes_on(tmp_path, suffix, leap_at):
+def test_a_jump_of_a_day_in_the_time_stamps_is_one_step(tmp_path, suffix, leap_at):
     times = [k / 25 + (DAY if k >= leap_at else 0) for k in range(50)]
     path = write_stamped(tmp_path / f"leap.{suffix}", times)
     sound(path, 50, 25)
@@ -51,7 +51,7 @@ def test_a_clock_that_leaps_by_a_day_goes_on(tmp_path, suffix, leap_at):
     assert read_numbers(piece.frames) == list(range(30, 40))
 
 
-def test_a_frame_from_another_day_is_one_frame(tmp_path):
+def test_a_single_wrong_time_stamp_is_one_frame(tmp_path):
     times = [k / 25 + (DAY if k == 12 else 0) for k in range(50)]
     # MP4 and Matroska cannot store the step back.
     path = tmp_path / "one.nut"
@@ -67,7 +67,7 @@ def test_a_frame_from_another_day_is_one_frame(tmp_path):
 
 
 def joined(path, parts):
-    """Transport streams one after the other, each with a clock of its own."""
+    """Concatenates transport streams, each with its own clock."""
     data, number = b"", 0
     for begin, count in parts:
         part = path.with_name("part.ts")
@@ -88,7 +88,7 @@ def joined(path, parts):
 
 
 @pytest.mark.parametrize("second", [0, 0.4, 30, 5_000])
-def test_joined_streams_come_one_after_the_other(tmp_path, second):
+def test_joined_streams_are_played_one_after_the_other(tmp_path, second):
     path = joined(tmp_path / "joined.ts", [(0, 25), (second, 25)])
     sound(path, 50, 25)
     assert read_numbers(read_video(path, start=1.2, end=1.6).frames) == list(range(30, 40))
@@ -114,8 +114,8 @@ def test_streams_without_times_have_those_of_their_rate(tmp_path):
 
 
 @pytest.mark.parametrize("pause", [5, 300])
-def test_a_pause_is_a_pause(tmp_path, pause):
-    """As screen recordings have them, of minutes."""
+def test_a_long_pause_is_not_a_discontinuity(tmp_path, pause):
+    """Screen recordings have pauses of minutes."""
     times = [k / 25 + (pause if k >= 25 else 0) for k in range(50)]
     path = write_stamped(tmp_path / "pause.mkv", times)
     assert check_video(str(path)).seconds == pytest.approx(49 / 25 + pause, abs=0.01)
@@ -123,7 +123,7 @@ def test_a_pause_is_a_pause(tmp_path, pause):
     assert read_numbers(later.frames) == list(range(30, 40))
 
 
-def test_a_time_lapse_is_no_series_of_leaps(tmp_path):
+def test_a_time_lapse_has_no_discontinuities(tmp_path):
     times = [1200 * k for k in range(20)]
     path = write_stamped(tmp_path / "lapse.mkv", times)
     video = read_video(path)
@@ -142,8 +142,8 @@ def test_limits_count_the_frames_that_are_kept(tmp_path, suffix, codec):
         read_video(path, start=4.9, end=5.8, max_frames=8)
 
 
-def test_a_leap_before_a_far_piece_moves_it(tmp_path):
-    """Where a file's index is looked up, it counts leaps as time."""
+def test_a_discontinuity_before_a_late_segment_shifts_it(tmp_path):
+    """A file's index counts discontinuities as time."""
     times = [k / 10 + (DAY if k >= 20 else 0) for k in range(60)]
     for suffix in ("mp4", "mkv"):
         path = write_video(tmp_path / f"far.{suffix}", FRAMES, fps=10, times=times, key_every=5)

@@ -19,11 +19,11 @@ def test_resize_by_area_is_the_mean_of_blocks(frames):
     ("size", "upscale", "expected"),
     [(12, False, (12, 20)), (24, False, (24, 40)), (48, False, (24, 40)), (48, True, (48, 80))],
 )
-def test_short_side_keeps_the_aspect_and_upscales_only_when_told(frames, size, upscale, expected):
+def test_short_side_keeps_the_aspect_and_upscales_only_on_request(frames, size, upscale, expected):
     assert transforms.resize_short_side(frames, size, upscale=upscale).shape[1:3] == expected
 
 
-def test_random_boxes_lie_within_and_have_the_stated_area_and_ratio():
+def test_random_boxes_lie_within_the_frame_and_have_the_stated_area_and_ratio():
     rng = np.random.default_rng(0)
     boxes = [
         transforms.random_resized_crop_box(rng, 100, 150, (0.2, 0.8), (0.75, 4 / 3))

@@ -1,4 +1,4 @@
-"""Sound files that show fewer frames than their headers count, and files that are cut off."""
+"""Tests intact files with fewer frames than their headers state, and truncated files."""
 
 import struct
 from fractions import Fraction
@@ -13,12 +13,12 @@ from vidjax.data.decode import read_video
 from vidjax.data.verdicts import check_video
 
 FRAMES = numbered_frames(50)
-# Each frame takes bytes of its own.
+# Each frame is encoded separately.
 FRAMES[:, 16:] = np.random.default_rng(0).integers(0, 255, FRAMES[:, 16:].shape, np.uint8)
 
 
-def test_official_clips_with_placeholders_are_sound(shared):
-    """XviD stores a packet of a byte or six for what B frames were packed with."""
+def test_official_clips_with_placeholder_packets_are_intact(shared):
+    """XviD writes placeholder packets of one or six bytes for packed B-frames."""
     files = sorted((shared / "clips" / "ut_interaction").rglob("*.avi"))
     if not files:
         pytest.skip("no UT-Interaction clips are there")
@@ -42,7 +42,7 @@ def cut_by_edit_list(source, file, start, end):
     return file
 
 
-def test_what_an_edit_list_hides_is_not_missing(tmp_path):
+def test_frames_hidden_by_an_edit_list_are_not_missing(tmp_path):
     source = write_video(tmp_path / "long.mp4", FRAMES)
     file = cut_by_edit_list(source, tmp_path / "cut.mp4", Fraction(4, 5), Fraction(8, 5))
     found = check_video(str(file))
@@ -50,14 +50,14 @@ def test_what_an_edit_list_hides_is_not_missing(tmp_path):
     assert read_numbers(read_video(file).frames) == list(range(20, 40))
 
 
-def test_a_file_with_an_edit_list_that_is_cut_off_is_truncated(tmp_path):
+def test_a_truncated_file_with_an_edit_list_is_detected(tmp_path):
     source = write_video(tmp_path / "long.mp4", FRAMES)
     plain = cut_by_edit_list(source, tmp_path / "plain.mp4", Fraction(4, 5), Fraction(8, 5))
     moved = tmp_path / "moved.mp4"
     with av.open(str(plain)) as given:
         (stream,) = given.streams.video
         last = [packet.pos for packet in given.demux(stream) if packet.pos is not None][-5]
-    # The index stands at the end; what is lost of the frames is put out of the file.
+    # The index is at the end of the file; the lost frames are cut out before it.
     data = bytearray(plain.read_bytes())
     box = data.find(b"stco")
     begin = struct.unpack_from(">I", data, box + 12)[0]
@@ -76,7 +76,7 @@ def chunks(data, begin, end):
 
 
 def without_bytes(source, file, emptied):
-    """An AVI of which the chunks of some frames are empty: the frame before is shown again."""
+    """Makes an AVI with empty chunks for some frames, which repeat the previous frame."""
     data, parts, index = source.read_bytes(), b"", b""
     for begin, name, length in chunks(data, 12, len(data)):
         if name == b"LIST" and data[begin + 8 : begin + 12] == b"movi":
@@ -114,7 +114,7 @@ def avi(tmp_path_factory):
     "emptied", [[], [10, 11, 12, 30], [47, 48, 49], [*range(40, 50)], [*range(1, 50, 2)]],
     ids=["none", "some", "the last", "many at the end", "every second"],
 )  # fmt: skip
-def test_frames_without_bytes_are_repeats_and_no_loss(avi, tmp_path, emptied):
+def test_empty_frame_chunks_are_repeats_not_losses(avi, tmp_path, emptied):
     file = without_bytes(avi, tmp_path / "repeats.avi", emptied)
     found = check_video(str(file))
     assert (found.verdict, found.frames, found.stated_frames) == ("ok", 50 - len(emptied), 50)
@@ -129,9 +129,9 @@ def test_repeated_frames_are_shown_again(avi, tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.7, 0.8, 0.9, 0.95])
-def test_an_avi_that_is_cut_off_is_truncated(avi, tmp_path, share):
+def test_a_truncated_avi_is_detected(avi, tmp_path, share):
     data = avi.read_bytes()
-    # The index at the end is lost in any case.
+    # The index at the end is always lost.
     frames = data.find(b"idx1")
     file = tmp_path / "cut.avi"
     file.write_bytes(data[: round(frames * share)])
@@ -141,7 +141,7 @@ def test_an_avi_that_is_cut_off_is_truncated(avi, tmp_path, share):
     assert 0 < found.frames < 50
 
 
-def test_frames_that_a_header_counts_and_the_file_never_had_are_no_loss(avi, tmp_path):
+def test_a_frame_count_that_is_too_high_is_not_a_truncation(avi, tmp_path):
     data = bytearray(avi.read_bytes())
     assert check_video(str(avi)).stated_frames == 50
     place = data.find(b"strh") + 8 + 32
@@ -153,7 +153,7 @@ def test_frames_that_a_header_counts_and_the_file_never_had_are_no_loss(avi, tmp
     assert (found.verdict, found.frames, found.stated_frames) == ("ok", 50, 80)
 
 
-def test_a_file_that_is_no_avi_is_no_whole_one(tmp_path):
+def test_other_formats_are_not_complete_avis(tmp_path):
     (tmp_path / "x.avi").write_bytes(b"RIFF\x04\0\0\0WAVE")
     (tmp_path / "empty.avi").write_bytes(b"")
     video = write_video(tmp_path / "v.mp4", FRAMES[:5])
@@ -161,13 +161,13 @@ def test_a_file_that_is_no_avi_is_no_whole_one(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_files_that_lack_their_last_frames_are_truncated(tmp_path, suffix):
+def test_files_without_their_last_frames_are_truncated(tmp_path, suffix):
     file = write_video(tmp_path / f"video.{suffix}", FRAMES)
     assert check_video(str(file)).verdict == "ok"
     data = file.read_bytes()
     with av.open(str(file)) as container:
         places = [p.pos for p in container.demux(video=0) if p.pos is not None and p.pos > 0]
-    # The frames' bytes end in the middle; an MP4 keeps its index, which is moved before them.
+    # The frames are truncated; the MP4 keeps its index, which is moved to the front.
     if suffix == "mp4":
         box = data.find(b"moov") - 4
         index = bytearray(data[box:])

@@ -1,4 +1,4 @@
-"""Verdicts on real files, on files broken here, and workers that are treated badly."""
+"""Tests verdicts on real files, on damaged files, and failing workers."""
 
 import csv
 import dataclasses
@@ -12,7 +12,7 @@ from vidjax.data.encode import write_mp4
 from vidjax.data.verdicts import VERDICTS, Limits, check_video
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), np.uint8)
-# What the list of hard files says of them, in the words used here.
+# The expected verdict for each description in the list of hard files.
 EXPECTED = {
     "decodes": "ok",
     "opens, no video stream": "no video stream",
@@ -52,7 +52,7 @@ def video(tmp_path_factory):
     return file
 
 
-def test_a_sound_file(video):
+def test_an_intact_file(video):
     found = check_video(str(video))
     assert (found.verdict, found.usable, found.detail) == ("ok", True, "")
     assert (found.width, found.height, found.frames, found.fps) == (64, 48, 30, 10)
@@ -60,7 +60,7 @@ def test_a_sound_file(video):
     assert len(found.sha256) == 16
 
 
-def test_a_file_cut_short_and_one_that_is_absent(video, tmp_path):
+def test_a_truncated_and_a_missing_file(video, tmp_path):
     data = video.read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
     found = check_video("cut.mp4", tmp_path)
@@ -91,7 +91,7 @@ def test_a_stream_that_changes_its_size(tmp_path):
     assert found.usable
 
 
-def test_frames_that_the_decoder_patched_up_are_counted(tmp_path):
+def test_frames_with_concealed_errors_are_counted(tmp_path):
     file, blocks = tmp_path / "flipped.mp4", FRAMES[0, :20, :24].repeat(8, axis=0).repeat(8, axis=1)
     moving = [blocks[k % 30 :, k % 40 :][:96, :128] for k in range(60)]
     write_mp4(file, np.stack(moving), fps=25)
@@ -103,14 +103,14 @@ def test_frames_that_the_decoder_patched_up_are_counted(tmp_path):
         data[place] ^= 0xFF
         file.write_bytes(data)
         found.append(check_video(str(file)))
-    # Where the byte happens to be decides whether the decoder minds.
+    # Whether the decoder notices depends on the position of the byte.
     damaged = [each for each in found if each.verdict == "damaged"]
     assert damaged
     assert all(each.frames == 60 and each.usable for each in damaged)
     assert re.fullmatch(r"the decoder concealed errors in \d+ of 60 frames", damaged[0].detail)
 
 
-def test_matroska_that_is_cut_off_ends_before_its_stated_length(tmp_path):
+def test_a_truncated_matroska_file_ends_before_its_stated_duration(tmp_path):
     file = tmp_path / "cut.mkv"
     with av.open(str(file), "w") as container:
         stream = container.add_stream("libx264", rate=25)

@@ -1,4 +1,4 @@
-"""Videos without labels: a file, a folder and a CSV."""
+"""Tests lists of videos without labels: a file, a folder and a CSV."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_file_and_a_folder_are_their_videos(folder):
+def test_a_file_and_a_folder_are_listed(folder):
     found = list_videos(folder)
     assert found.entries == (Entry("a.avi", "", ""), Entry("b/two.MP4", "", ""))
     assert found.file(found.entries[1]) == folder / "b/two.MP4"
@@ -22,7 +22,7 @@ def test_a_file_and_a_folder_are_their_videos(folder):
     assert [one.file(entry) for entry in one.entries] == [folder / "b/two.MP4"]
 
 
-def test_a_csv_says_as_much_as_it_knows(folder):
+def test_labels_and_times_of_a_csv_are_optional(folder):
     (folder / "list.csv").write_text("path\n./a.avi\ngone.mp4\n")
     assert [entry.path for entry in list_videos(folder / "list.csv").entries] == [
         "a.avi",
@@ -47,7 +47,7 @@ def test_a_csv_says_as_much_as_it_knows(folder):
         ("x.mp4", None, "does not exist"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path, name, text, words):
+def test_errors_are_one_line(tmp_path, name, text, words):
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(ManifestError, match=words) as error:
@@ -55,6 +55,6 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, name, text, words):
     assert "\n" not in str(error.value)
 
 
-def test_an_empty_folder_holds_no_videos(tmp_path):
+def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(ManifestError, match="contains no videos"):
         list_videos(tmp_path)

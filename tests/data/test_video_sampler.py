@@ -1,4 +1,4 @@
-"""The order of clips: balanced sampling by counting, and the order that runs have always had."""
+"""Tests the order of clips: balanced sampling by counting, and that uniform order is unchanged."""
 
 import collections
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vidjax.data.class_matching import Relabelled
-from vidjax.data.multigrid import GridShape, Multigrid, timetable
+from vidjax.data.multigrid import GridShape, Multigrid, grid_schedule
 from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
 from vidjax.data.prepared import PreparedSplit, Record
@@ -20,7 +20,7 @@ SIZE = len(LABELS)
 
 
 class Labelled(SyntheticSplit):
-    """A split of classes of these counts, of which one has no videos."""
+    """A split with these numbers of videos per class; one class has none."""
 
     def __init__(self, labels=LABELS):
         super().__init__(num_classes=5, videos=len(labels), frames=3, size=16)
@@ -35,7 +35,7 @@ class Labelled(SyntheticSplit):
 
 
 def drawn(clips, seed=0, first=0, labels=LABELS):
-    """Videos of the first clips."""
+    """Returns the videos of the first clips."""
     order = BalancedSampler(Labelled(labels), seed)
     return np.array([order.video(number) for number in range(first, first + clips)])
 
@@ -56,7 +56,7 @@ def test_videos_of_a_class_come_equally_often():
         for label, count in COUNTS.items():
             of_class = seen[label == LABELS]
             assert len(of_class) == count
-            # Within an epoch the clips are shuffled, so that a round may be cut at its ends.
+            # The clips of an epoch are shuffled, so its first and last rounds may be incomplete.
             assert of_class.max() - of_class.min() <= 1
 
 
@@ -64,14 +64,14 @@ def test_epochs_and_rounds_are_in_different_orders_and_well_shuffled():
     one, two = drawn(SIZE), drawn(SIZE, first=SIZE)
     assert not np.array_equal(LABELS[one], LABELS[two])
     assert not np.array_equal(one, drawn(SIZE, seed=1))
-    # Turns that were not shuffled would repeat every 4 clips.
+    # Without shuffling, classes would repeat every 4 clips.
     same = [(LABELS[one[:-gap]] == LABELS[one[gap:]]).mean() for gap in (1, 2, 4, 8)]
     assert max(same) < 0.6
     largest = [[v for v in epoch if LABELS[v] == 1] for epoch in (one, two)]
     assert largest[0][:5] != largest[1][:5]
 
 
-def test_a_clip_is_a_video_by_seed_and_number_alone():
+def test_a_clips_video_depends_only_on_seed_and_number():
     order = BalancedSampler(Labelled(), 3)
     numbers = np.random.default_rng(1).permutation(6 * SIZE)
     by_number = {number: order.video(int(number)) for number in numbers}
@@ -79,7 +79,7 @@ def test_a_clip_is_a_video_by_seed_and_number_alone():
     assert [by_number[number] for number in range(6 * SIZE)] == again.tolist()
 
 
-def test_videos_of_unknown_class_do_not_come_and_epochs_keep_their_length():
+def test_videos_of_unknown_class_are_left_out_and_epochs_keep_their_length():
     labels = LABELS.copy()
     labels[[4, 9]] = -1
     videos = drawn(3 * SIZE, labels=labels)
@@ -98,7 +98,7 @@ def equal(one, two):
     return all(np.array_equal(one[name], two[name]) for name in one)
 
 
-def test_uniform_is_the_order_that_runs_have_always_had():
+def test_uniform_order_is_unchanged():
     source = Labelled()
     clips = shuffled_records(source, 7)
     expected = grain.MapDataset.source(source).seed(7).shuffle().repeat()
@@ -107,7 +107,7 @@ def test_uniform_is_the_order_that_runs_have_always_had():
     assert len(set(names[:SIZE])) == SIZE
 
 
-def test_batches_are_balanced_and_restart_anywhere():
+def test_batches_are_balanced_and_resume_at_any_batch():
     made = batches("balanced")
     labels = np.concatenate([made[number]["label"] for number in range(SIZE)])
     seen = np.bincount(labels, minlength=5)
@@ -124,7 +124,7 @@ def test_batches_are_balanced_and_restart_anywhere():
         assert equal(next(other), expected)
 
 
-def test_clips_of_one_video_are_cut_anew_each_time():
+def test_repeated_clips_of_a_video_differ():
     made = batches("balanced")
     rare = [made[number]["clip"][made[number]["label"] == 0] for number in range(20)]
     clips = np.concatenate(rare)
@@ -142,7 +142,9 @@ def test_processes_share_the_rows_of_a_balanced_batch():
 
 
 def test_batches_of_a_multigrid_are_balanced_too():
-    table = timetable(Multigrid(cycle="both"), GridShape(2, 4, 12), steps=40, steps_per_epoch=20)
+    table = grid_schedule(
+        Multigrid(cycle="both"), GridShape(2, 4, 12), steps=40, steps_per_epoch=20
+    )
     shape = ClipShape(frames=4, stride=1, size=12)
     settings = {"time": "picks", "seed": 2, "sampling": "balanced"}
     made = grid_batches(Labelled(), shape, Augmentation(), table, **settings)
@@ -168,7 +170,7 @@ def test_labels_of_a_prepared_split_are_those_of_its_records(prepared_directory,
     assert split.labels().tolist() == expected
     names = tuple(reversed(split.classes))
     assert Relabelled(split, names).labels().tolist() == [1 - label for label in expected]
-    # A data set that is older than the table.
+    # A data set from before the table existed.
     monkeypatch.setattr(PreparedSplit, "_contents", ())
     assert PreparedSplit(prepared_directory, "train").labels().tolist() == expected
 
@@ -180,7 +182,7 @@ def test_labels_come_from_the_table_without_reading_videos(prepared_directory, m
     np.testing.assert_array_equal(split.labels(), expected)
 
 
-def test_a_label_that_is_not_known_stays_so():
+def test_an_unknown_label_stays_unknown():
     source = Labelled([0, -1, 4])
     names = tuple(reversed(source.classes))
     assert Relabelled(source, names).labels().tolist() == [4, -1, 0]

@@ -1,4 +1,4 @@
-"""Streams against whole videos, frame by frame, and what they may cost."""
+"""Tests streams against whole videos, frame by frame, and their cost."""
 
 import gc
 import itertools
@@ -38,7 +38,7 @@ def _leaping(file):
 
 
 def _reordered(file):
-    """AVI stores frames in the order of decoding, and times them by it."""
+    """Writes an AVI, which stores and times frames in decoding order."""
     with av.open(str(file), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -70,7 +70,7 @@ def _whole(file, asked):
 
 
 def same_as_whole(file, **asked):
-    """Asserts that a stream is the video that is read whole, and fails where that fails."""
+    """Asserts that a stream equals the whole video, including its error."""
     whole, error = _whole(file, asked)
     if whole is None:
         with pytest.raises(DecodeError) as told:
@@ -96,7 +96,7 @@ def same_as_whole(file, **asked):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_stream_is_the_video_that_is_read_whole(tmp_path, name):
+def test_a_stream_equals_the_whole_video(tmp_path, name):
     file = WRITERS[name](tmp_path / name)
     read = [same_as_whole(file, **asked) for asked in ASKED]
     assert read[0] is not None
@@ -104,19 +104,19 @@ def test_a_stream_is_the_video_that_is_read_whole(tmp_path, name):
 
 @pytest.mark.skipif(not HARD, reason="no reference data; set VIDJAX_SHARED")
 @pytest.mark.parametrize("file", HARD, ids=lambda file: file.name)
-def test_a_stream_of_a_hard_file_is_the_video_that_is_read_whole(file):
+def test_a_stream_of_a_hard_file_equals_the_whole_video(file):
     for asked in ({"short_side": 32}, {"fps": 12, "short_side": 32, "start": 0.5, "end": 2.5}):
         same_as_whole(file, **asked)
 
 
 @pytest.mark.skipif(not AVI, reason="no reference data; set VIDJAX_SHARED")
 @pytest.mark.parametrize("file", AVI, ids=lambda file: file.name)
-def test_times_of_real_avi_files_are_sorted_on_the_way(file):
+def test_times_of_real_avi_files_are_sorted_while_streaming(file):
     same_as_whole(file, short_side=32)
     same_as_whole(file, short_side=32, fps=10, start=1.0)
 
 
-def test_frames_before_a_break_come_before_its_error(tmp_path, shared):
+def test_frames_before_an_error_are_yielded_first(tmp_path, shared):
     file = shared / "clips/hard/corrupt_middle.mp4"
     for fps in (None, 10.0):
         whole = same_as_whole(file, fps=fps)
@@ -124,7 +124,7 @@ def test_frames_before_a_break_come_before_its_error(tmp_path, shared):
         assert "broken after 29 frames" in whole.error
 
 
-def test_a_frame_that_is_held_is_one_array(tmp_path):
+def test_repeated_frames_are_the_same_array(tmp_path):
     file = write_video(tmp_path / "held.mkv", numbered_frames(3), times=[0, 0.04, 2])
     frames = [frame for frame, _ in stream_video(file, fps=25)]
     assert read_numbers(np.stack(frames)) == [0, *[1] * 49, 2]
@@ -133,7 +133,7 @@ def test_a_frame_that_is_held_is_one_array(tmp_path):
 
 @pytest.mark.slow
 def test_few_frames_are_alive_at_a_time(tmp_path):
-    """Whatever the length of the file, and where the rate is lower than its own."""
+    """For any length of the file, also at a lower frame rate."""
     alive = {}
     for count in (60, 240):
         file = write_video(tmp_path / f"{count}.mp4", numbered_frames(count))
@@ -186,7 +186,7 @@ def test_limits_grow_with_the_file(tmp_path):
     assert Limits.in_proportion(tmp_path / "gone") == Limits()
 
 
-def test_a_small_file_that_stands_for_hours_is_refused(tmp_path):
+def test_a_small_file_that_claims_hours_is_refused(tmp_path):
     file = write_video(tmp_path / "held.mp4", numbered_frames(3), times=[0, 0.04, 599])
     assert sum(1 for _ in itertools.islice(stream_video(file, fps=1000), 5)) == 5
     with pytest.raises(DecodeLimitError, match="more than 20 frames at 1000 fps"):
@@ -195,7 +195,7 @@ def test_a_small_file_that_stands_for_hours_is_refused(tmp_path):
         list(stream_video(file, end=0.1, limits=Limits(frames=1)))
 
 
-def test_seconds_of_the_taker_do_not_count(tmp_path):
+def test_time_of_the_caller_does_not_count(tmp_path):
     slow = write_gif(tmp_path / "slow.gif", 1_000, 1_000, [4] * 500)
     with pytest.raises(DecodeTimeoutError, match="decoding takes longer than"):
         list(stream_video(slow, fps=25, limits=Limits(seconds=1)))
@@ -209,12 +209,12 @@ def test_seconds_of_the_taker_do_not_count(tmp_path):
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_rate_is_above_zero(tmp_path, fps):
+def test_a_rate_of_zero_is_refused(tmp_path, fps):
     with pytest.raises(ValueError, match="must be above 0"):
         stream_video(tmp_path / "any.mp4", fps=fps)
 
 
-def test_frames_that_nobody_asks_for_are_not_converted(tmp_path, monkeypatch):
+def test_frames_that_are_not_requested_are_not_converted(tmp_path, monkeypatch):
     file = tmp_path / "any.mp4"
     write_mp4(file, np.random.default_rng(0).integers(0, 256, (12, 32, 48, 3), np.uint8), 25)
     whole = [frame for frame, _ in stream_video(file, fps=25)]

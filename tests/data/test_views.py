@@ -11,7 +11,7 @@ SHAPE = ClipShape(frames=4, stride=2, size=32)
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 64])
 @pytest.mark.parametrize("processes", [1, 2])
-def test_every_view_of_every_video_comes_once(test_split, batch_size, processes):
+def test_every_view_of_every_video_occurs_once(test_split, batch_size, processes):
     views = Views(clips=3, crops=3, size=32, shape=SHAPE)
     seen = []
     for process in range(processes):
@@ -30,7 +30,7 @@ def test_every_view_of_every_video_comes_once(test_split, batch_size, processes)
     assert len(test_split) == 2 * len(LENGTHS["test"])
 
 
-def test_views_are_what_sampling_and_crops_say(test_split):
+def test_views_follow_sampling_and_crops(test_split):
     views = Views(clips=2, crops=3, size=32, shape=SHAPE)
     record = test_split[1]
     for clip in range(2):

@@ -1,1 +1,1 @@
-"""Links, numbers, blocks of Python and commands of the README and of the pages in docs."""
+"""Tests links, numbers, Python blocks and commands of the README and of the pages in docs."""

@@ -1,4 +1,4 @@
-"""The pages that people read, as files and as headings."""
+"""Finds the pages of the documentation and their headings."""
 
 import functools
 import re
@@ -11,7 +11,7 @@ _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 
 
 def pages():
-    """The README and its neighbours, and what lies in docs; not what is generated beside it."""
+    """Returns the README, the files beside it and the pages in docs, without generated ones."""
     beside = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
     beside += [ROOT / "CHANGELOG.md", ROOT / "CODE_OF_CONDUCT.md"]
     docs = sorted((ROOT / "docs").rglob("*.md"))
@@ -23,13 +23,13 @@ def named(page):
 
 
 def prose(page):
-    """The text without its blocks of code."""
+    """Returns the text without its code blocks."""
     return _FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
 @functools.cache
 def anchors(page):
-    """What a link may name behind `#`: headings as Python-Markdown writes them, and GitHub too."""
+    """Returns the anchors of a page's headings, as Python-Markdown and GitHub write them."""
     found = set()
     for heading in _HEADING.findall(prose(page)):
         text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)

@@ -1,6 +1,6 @@
-"""A command as far as its flags: `python -m tests.documentation.parsed experiments.train ...`.
+"""Parses a command's flags: `python -m tests.documentation.parsed experiments.train ...`.
 
-It ends where the command would begin to work, with an error where it would refuse its flags, its
+It ends before the command would begin its work. It fails if the command would refuse its flags, its
 configuration or the number of its arguments.
 """
 

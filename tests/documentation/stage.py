@@ -1,7 +1,7 @@
-"""A folder that has what the documentation names: videos, tables, weights and runs.
+"""Makes a folder with everything the documentation names: videos, tables, weights and runs.
 
-I3D and the videos are real; files of PyTorch are of random tensors; runs are copies of one small
-network that was trained for a moment.
+I3D and the videos are real. PyTorch files have random tensors. Runs are copies of one small network
+that was trained for a few steps.
 """
 
 import csv
@@ -17,7 +17,7 @@ from tests.trained.published.files import write
 from vidjax.data.encode import write_png
 
 ACTIONS = ("BenchPress", "Diving")
-# Of the demo; explanations ask for them by name.
+# Classes of the demo, which explanations request by name.
 POSES = ("kick", "sit_down", "stand_up")
 VIDEOS = ("my.mp4", "new.mp4", "a.mp4", "b.mp4", "demo.mp4", "long.mp4")
 TINY = (
@@ -38,7 +38,7 @@ _PATTERN = re.compile(r"runs/\S*\*\S*")
 
 
 def build(shared, folder):
-    """Fills a folder; gives the real videos by action."""
+    """Fills a folder; returns the real videos by action."""
     (folder / "cache").mkdir()
     (folder / "cache/model_rgb.pth").symlink_to(shared / "weights/i3d_kinetics400_hassony2.pth")
     rows = []
@@ -83,7 +83,7 @@ def table(file, *rows):
 
 
 def _pictures(folder, shared):
-    """Ten pictures of CIFAR-10, a table of them, its classes, and a network for them."""
+    """Writes ten images of CIFAR-10, their table, the classes, and a network for them."""
     cifar = np.load(shared / "weights/cifar10_test1000.npz")
     names = [str(name) for name in cifar["classes"]]
     rows = []
@@ -97,7 +97,7 @@ def _pictures(folder, shared):
 
 
 def _run(folder):
-    """Runs, scored; their copies stand where the documentation names runs."""
+    """Trains and evaluates runs, and copies them to the places that the documentation names."""
     for workdir, manifest, *more in (
         ("trained", "poses.csv", "--config.model.options.random_scaling={}"),
         ("mine", "videos.csv"),
@@ -112,9 +112,9 @@ def _run(folder):
 
 
 def put_runs(here, text):
-    """Copies a run to each place that a command or a block names and that is not there.
+    """Copies a run to each missing place that a command or a Python block names.
 
-    The run `runs/mine` is of the reader's own videos, all others are of poses.
+    The run `runs/mine` is trained on the reader's own videos, all others on generated ones.
     """
     found = [pattern.replace("*", "0") for pattern in _PATTERN.findall(text)]
     for name in [*_RUN.findall(text), *found]:

@@ -1,4 +1,4 @@
-"""Every command of every page is one that its program takes: flags, settings and arguments."""
+"""Tests that every command on every page has valid flags, settings and arguments."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.documented import typed_in
 from vidjax.run.config import from_mapping, to_mapping
 from vidjax.run.defaults import defaults
 
-# What was typed then, at the commits that it names.
+# Pages that record old commands, at the commits that they name.
 OF_THEN = "docs/evidence"
 COMMANDS = [
     typed
@@ -20,16 +20,16 @@ COMMANDS = [
     for typed in typed_in(named(page))
     if typed.module
 ]
-# The README and the first guide are tried with every change, the others with the slow tests.
+# The README and the first guide are tested with every change, the others with the slow tests.
 FIRST = ("README.md", "docs/get-started.md")
 _RUN = re.compile(r"runs/[\w/]+|weights/x3d_m")
-# Where a bucket does not answer, its flags have been read.
+# If a bucket does not answer, the flags were parsed successfully.
 _FURTHER = ("gs://", "s3://", "$run")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder where each run that is named has a configuration, and I3D its weights."""
+    """Makes a folder where each named run has a configuration, and I3D has weights."""
     folder = tmp_path_factory.mktemp("flags")
     settings = json.dumps(to_mapping(from_mapping(defaults())))
     for each in COMMANDS:
@@ -54,7 +54,7 @@ def cache(shared, tmp_path_factory):
         for each in COMMANDS
     ],
 )
-def test_a_command_takes_its_flags(typed, place, request):
+def test_the_flags_of_a_command_are_valid(typed, place, request):
     more = {}
     if "--weights=" in " ".join(typed.arguments):
         more["VIDJAX_CACHE"] = str(request.getfixturevalue("cache"))
@@ -69,7 +69,7 @@ def test_a_command_takes_its_flags(typed, place, request):
 
 
 def test_a_wrong_flag_is_found(place):
-    """The check can fail: of a flag, of a setting, of the number of arguments."""
+    """Checks that a wrong flag, setting or number of arguments fails."""
     for module, *arguments in (
         ("experiments.train", "--config=demo", "--workdir=runs/x", "--speed=3"),
         ("experiments.train", "--config=demo", "--workdir=runs/x", "--config.optimizer.rate=3"),

@@ -1,8 +1,9 @@
-"""Links lead somewhere, files that are named are there, and numbers are those of the code."""
+"""Tests that links and named files exist, and that numbers agree with the code."""
 
 import fnmatch
 import functools
 import importlib
+import importlib.util
 import pkgutil
 import re
 
@@ -16,18 +17,19 @@ from vidjax.explain import maps
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
-# Files of the project that prose names, such as `vidjax/data/decode.py` or `configs/launch/`.
+# Files of the project that the text names, such as `vidjax/data/decode.py` or `configs/launch/`.
 _FILE = re.compile(r"(?:vidjax|configs|experiments|tests|docs|colab|\.ci)/[\w./*-]*")
-# Without its folder, such as `test_kills.py`.
+# A file without its folder, such as `test_kills.py`.
 _BARE = re.compile(r"\w+\*?\.py")
-# These name files as they were called, or those of other projects.
+# These pages name former files, or those of other projects.
 OF_OTHERS = {"CHANGELOG.md", "comparison.md", "evidence"}
 README = ROOT / "README.md"
+_IMPORT = re.compile(r"^ *from (vidjax[\w.]*) import (\([^)]*\)|[^\n#]+)", re.MULTILINE)
 
 
 @functools.cache
 def _modules():
-    """Names of the project's modules, without those of virtual environments beside it."""
+    """Returns the names of the project's modules, without those of virtual environments."""
     folders = ("vidjax", "configs", "experiments", "tests", "colab", ".ci")
     return {file.name for folder in folders for file in (ROOT / folder).rglob("*.py")}
 
@@ -48,11 +50,25 @@ def test_links_lead_to_files_and_headings(page):
 @pytest.mark.parametrize(
     "page", [page for page in pages() if not OF_OTHERS & {page.name, *page.parts}], ids=named
 )
-def test_files_that_are_named_are_there(page):
+def test_imported_names_exist(page):
+    lost = []
+    for module, text in _IMPORT.findall(page.read_text("utf-8")):
+        found = importlib.import_module(module)
+        for name in re.findall(r"\w+", re.sub(r" as \w+", "", text)):
+            submodule = hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}")
+            if not (hasattr(found, name) or submodule):
+                lost.append(f"{module}.{name}")
+    assert not lost
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if not OF_OTHERS & {page.name, *page.parts}], ids=named
+)
+def test_named_files_exist(page):
     lost = []
     for code in _CODE.findall(prose(page)):
         file = code.partition("::")[0].rstrip("/")
-        if file == "json.py":  # One that an attacker would write: SECURITY.md.
+        if file == "json.py":  # A file that an attacker would write: SECURITY.md.
             continue
         if _BARE.fullmatch(file):
             found = any(fnmatch.fnmatch(name, file) for name in _modules())
@@ -84,7 +100,7 @@ def test_the_readme_is_short():
     assert len(README.read_text().splitlines()) <= 200
 
 
-def test_the_readme_counts_what_there_is():
+def test_the_numbers_of_the_readme_are_correct():
     text = README.read_text()
     modules = (
         importlib.import_module(f"vidjax.convert.{info.name}")

@@ -21,7 +21,7 @@ def scored(table, labels, batch_size):
         batches.append({"video": video, "clip": clip, "mask": np.arange(batch_size) < len(part)})
 
     def predict(batch):
-        # Padding is seen, and may be right; it must not count.
+        # Padding rows are predicted too, perhaps correctly, but must not count.
         return with_hits(table[batch["video"], batch["clip"]], labels[batch["video"]])
 
     width = table.shape[-1] + HITS
@@ -51,5 +51,5 @@ def test_a_video_may_be_right_while_most_of_its_views_are_wrong():
     averages = with_hits(views, np.array([1, 1, 1])).mean(axis=0)
     scores, shares = without_hits(averages)
     assert scores.argmax(axis=1) == [1]
-    # Of equal scores none is the likeliest.
+    # With equal scores no class is the most likely.
     assert shares == {"clip_top1": 0}

@@ -92,11 +92,11 @@ def read():
         ("whole data fsdp", [Collective("all-gather", 32 * 64 * 4, 8)]),
     ],
 )
-def test_sizes_groups_and_turns_are_those_counted_by_hand(read, name, expected):
+def test_sizes_groups_and_repeats_are_those_counted_by_hand(read, name, expected):
     assert read[name] == expected
 
 
-def test_what_a_device_sends_on_a_ring():
+def test_bytes_that_a_device_sends_on_a_ring():
     assert Collective("all-reduce", 800, 8).sent == 2 * 7 * 100
     assert Collective("all-gather", 800, 8).sent == 7 * 100
     assert Collective("reduce-scatter", 800, 8).sent == 7 * 100
@@ -104,8 +104,8 @@ def test_what_a_device_sends_on_a_ring():
     assert Collective("collective-permute", 800, 2).sent == 800
 
 
-def test_what_only_starts_and_groups_that_are_counted_are_read():
-    """Forms that GPUs and TPUs have and CPUs do not, in the notation of XLA's documentation."""
+def test_asynchronous_starts_and_counted_groups_are_read():
+    """Uses the notation of XLA's documentation for operations that only GPUs and TPUs have."""
     text = textwrap.dedent(
         """
         HloModule jit_step, num_partitions=16
@@ -129,7 +129,7 @@ def test_what_only_starts_and_groups_that_are_counted_are_read():
 
 
 def test_an_exchange_that_a_tpu_spreads_over_several_computations_counts_once():
-    """Written after programs of libtpu 0.0.42, cut down to what is read."""
+    """Shortened from programs of libtpu 0.0.42."""
     groups = "replica_groups=mesh['a'=1,'b'=4,'c'=2], device_ids=([2,4]T(1,0)) {'b'}"
     gather = f'all-gather(%q), channel_id=55, {groups}, frontend_attributes={{chain_id="3"}}'
     other = f"all-gather(%q), channel_id=56, {groups}"
@@ -167,7 +167,7 @@ def test_an_exchange_that_a_tpu_spreads_over_several_computations_counts_once():
         ("{}", 8),
     ],
 )
-def test_groups_are_read_in_all_their_forms(groups, size):
+def test_groups_are_read_in_all_notations(groups, size):
     program = (
         "HloModule jit_step, num_partitions=8\n\nENTRY %main (p: f32[4]) -> f32[4] {\n"
         f"  ROOT %a = f32[4] all-reduce(%p), replica_groups={groups}, to_apply=%add\n}}\n"
@@ -175,7 +175,7 @@ def test_groups_are_read_in_all_their_forms(groups, size):
     assert collectives(program) == [Collective("all-reduce", 16, size)]
 
 
-def test_groups_of_another_form_are_not_guessed():
+def test_groups_in_an_unknown_notation_are_refused():
     program = (
         "HloModule jit_step, num_partitions=8\n\nENTRY %main (p: f32[4]) -> f32[4] {\n"
         "  ROOT %a = f32[4] all-reduce(%p), replica_groups=rings(4), to_apply=%add\n}\n"

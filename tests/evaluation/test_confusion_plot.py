@@ -19,17 +19,17 @@ def confused(count, pairs):
 
 
 def dark_pixels(file):
-    """Pixels of the image of counts that are not nearly white, by row and column."""
+    """Returns which pixels of the plot are not nearly white, by row and column."""
     picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
     return np.argwhere(picture < 200)
 
 
 @pytest.mark.parametrize("count", [1, 40, 101, 400, 700, 2000])
-def test_a_picture_of_any_number_of_classes_is_small_and_quick(tmp_path, count):
+def test_a_plot_of_any_number_of_classes_is_small_and_fast(tmp_path, count):
     file = tmp_path / "confusion.png"
     start = time.process_time()
     draw_confusion(file, confused(count, []), [f"class {k}" for k in range(count)], "title")
-    # Minutes and gigabytes before: a bound that a busy machine keeps too.
+    # It used to take minutes and gigabytes. A busy machine meets this bound too.
     assert time.process_time() - start < 30
     height, width = cv2.imread(str(file)).shape[:2]
     assert max(height, width) < 3000
@@ -52,7 +52,7 @@ def test_one_confusion_among_2000_classes_is_seen(tmp_path):
     assert column > 700
 
 
-def test_names_with_signs_of_mathematics_are_drawn_as_they_are(tmp_path):
+def test_names_with_math_characters_are_drawn_unchanged(tmp_path):
     names = [r"$100\bar$", "a_b^c", r"\frac", "$", "%{}", "é"]
     draw_confusion(tmp_path / "few.png", confused(6, [(0, 1)]), names, r"top-1 $\bar$ of it")
     draw_confusion(tmp_path / "many.png", confused(120, [(0, 1)]), names * 20, "title")

@@ -50,6 +50,6 @@ def test_another_shape_is_refused():
 
 
 def test_the_largest_network_is_counted_without_its_memory():
-    # 118 million parameters at 64 frames of 1024 pixels: the activations alone would be 100 GB.
+    # 118 million parameters at 64 frames of 1024 pixels: the activations would take 100 GB.
     cost = count_cost(vidjax.create_model("r3d_152"), (64, 1024, 1024))
     assert cost.macs > 5e12

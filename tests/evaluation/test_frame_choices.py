@@ -19,10 +19,10 @@ TINY = {"width": 8, "neck": 8, "num_classes": 2}
 
 
 def by_hand(depths, frames, edge="never", keep_time=False):
-    """Of the stem, and of both inputs of the prolonged branch of three MTConvs a block.
+    """Lists the selections of the stem, and of both inputs of each prolonged branch.
 
-    The second convolution of the first block of later stages halves time: what it gets has twice
-    the frames of what it gives, and each of the two is halved.
+    The second convolution of the first block of later stages halves time. Its input has twice as
+    many frames as its output, and each is halved by a selection.
     """
     lengths = []
     if not keep_time:
@@ -58,7 +58,7 @@ def test_a_network_has_as_many_choices_as_are_counted_by_hand(frames, options):
 
 def test_convolutions_in_other_networks_and_pooled_frames_are_counted_too():
     make = functools.partial(vidjax.create_model, "r3d_50_e1", width=8, depths=(1, 1, 1, 1))
-    # Stages with 8, 4, 2 and 1 frames; what is strided has twice as many before.
+    # Stages have 8, 4, 2 and 1 frames; inputs of strided layers have twice as many.
     assert count_frame_choices(make(multi_temporal={}), (16, 32, 32)) == FrameChoices(3, 2, 3)
     pooled = make(multi_temporal={"frames": "pooled"})
     assert count_frame_choices(pooled, (16, 32, 32)).total == 0
@@ -66,7 +66,7 @@ def test_convolutions_in_other_networks_and_pooled_frames_are_counted_too():
 
 
 @pytest.mark.parametrize("settings", [{}, {"edge": "single"}, {"choose": "strided"}], ids=str)
-def test_what_is_said_to_choose_depends_on_the_clip_and_nothing_else_does(settings):
+def test_exactly_the_choosing_selections_depend_on_the_clip(settings):
     select = functools.partial(temporal_frame_selection, **settings)
     for frames in (2, 3, 4, 5):
         x = jnp.asarray(RNG.normal(size=(64, frames, 1, 1, 6)), jnp.float32)
@@ -78,7 +78,7 @@ def test_what_is_said_to_choose_depends_on_the_clip_and_nothing_else_does(settin
         assert len(np.unique(numbers)) <= told.candidates
 
 
-def test_nobody_is_told_of_what_is_traced_outside():
+def test_selections_traced_outside_the_context_are_not_recorded():
     with recording_selections() as found:
         pass
     temporal_frame_selection(jnp.ones((1, 4, 1, 1, 2)))

@@ -34,7 +34,7 @@ def test_videos_and_classes_are_matched_by_name():
     assert found[1].names.tolist() == NAMES.tolist()
     assert found[1].classes.tolist() == CLASSES.tolist()
     np.testing.assert_array_equal(found[1].scores, two)
-    # What one of them knows is known.
+    # A label that one table knows is known.
     assert found[1].labels.tolist() == CLASSES[LABELS].tolist()
 
 
@@ -65,7 +65,7 @@ def test_a_class_that_one_excludes_stays_finite():
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-def test_videos_that_not_all_have_are_refused_or_left_out():
+def test_videos_missing_from_a_table_are_refused_or_left_out():
     tables = [table(probabilities(0), slice(0, 10)), table(probabilities(1), slice(2, 12))]
     with pytest.raises(ScoresError, match=r"^a lacks 2 videos that others have, such as 'v10.mp4'"):
         align(tables, ["a", "b"])
@@ -96,7 +96,7 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("message", UNFIT)
-def test_scores_that_do_not_go_together_are_refused(message):
+def test_incompatible_scores_are_refused(message):
     with pytest.raises(ScoresError, match=message):
         align([table(probabilities(0)), UNFIT[message]()], ["a", "b"])
 
@@ -110,7 +110,7 @@ def test_scores_that_do_not_go_together_are_refused(message):
         ([0, 0], "weights = 0,0: at least one must be more than 0"),
     ],
 )
-def test_weights_that_do_not_fit_are_refused(weights, message):
+def test_invalid_weights_are_refused(weights, message):
     with pytest.raises(ValueError, match=message):
         fuse([table(probabilities(0)), table(probabilities(1))], weights, "arithmetic")
 
@@ -129,6 +129,6 @@ def test_the_search_finds_the_best_of_all_tenths():
     most = max(map(right, tenths))
     assert most > min(map(right, tenths))
     assert right([10 * share for share in found]) == most
-    # None of the others as good is nearer to equal weights.
+    # No equally good combination is nearer to equal weights.
     spread = min(sum(p**2 for p in parts) for parts in tenths if right(parts) == most)
     assert sum((10 * share) ** 2 for share in found) == pytest.approx(spread)

@@ -11,7 +11,7 @@ from vidjax.evaluation.report import summarize, write_report
 RNG = np.random.default_rng(0)
 
 
-def test_top_k_is_the_slow_definition():
+def test_top_k_equals_the_direct_definition():
     scores, labels = RNG.random((50, 8)), RNG.integers(0, 8, 50)
     for k in (1, 3, 8):
         slow = np.mean(
@@ -50,7 +50,7 @@ def views(videos, crops, batch_size, order=None):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 16, 40])
-def test_scores_are_the_slow_average_for_any_batch_size(batch_size):
+def test_scores_equal_the_direct_average_for_any_batch_size(batch_size):
     table = RNG.random((7, 3, 2, 4))
     seen = np.zeros(7, int)
 
@@ -66,7 +66,7 @@ def test_scores_are_the_slow_average_for_any_batch_size(batch_size):
     np.testing.assert_allclose(scores, table.mean(axis=(1, 2)), rtol=1e-12)
 
 
-def test_a_video_seen_too_rarely_is_noticed():
+def test_a_video_with_too_few_views_is_refused():
     batches = views(3, 1, 4, order=range(8))
     with pytest.raises(ValueError, match="between 2 and 3 views"):
         score_videos(lambda b: np.ones((4, 1, 2)), batches, num_videos=3, num_classes=2)
@@ -86,7 +86,7 @@ def test_the_report_holds_every_video_and_can_be_read_back(tmp_path):
     )
     summary = json.loads(files[0].read_text())
     assert summary["top1"] == pytest.approx(np.mean(scores.argmax(1) == labels))
-    assert "top5" not in summary  # of three classes it means nothing
+    assert "top5" not in summary  # it is meaningless with three classes
     assert summary["per_class"]["c"] is None
     assert summary["step"] == 5
     with files[1].open() as file:
@@ -104,7 +104,7 @@ def test_the_report_holds_every_video_and_can_be_read_back(tmp_path):
     )
 
 
-def test_a_report_of_other_videos_is_kept_beside_the_new_one(tmp_path):
+def test_an_earlier_report_of_other_videos_is_kept(tmp_path):
     said = []
 
     def write(manifest, top1):
@@ -137,7 +137,7 @@ def test_a_report_of_other_videos_is_kept_beside_the_new_one(tmp_path):
     assert "test-1x1-step8-earlier.json" in said[0]
 
 
-def test_summary_of_more_classes_counts_five():
+def test_the_summary_has_top5_with_more_than_five_classes():
     scores = np.eye(8)
     summary = summarize(np.roll(scores, 1, axis=1) + 0.5 * scores, np.arange(8), list("abcdefgh"))
     assert (summary["top1"], summary["top5"]) == (0.0, 1.0)

@@ -39,7 +39,7 @@ def cosine_votes(train, labels, test, k, temperature):
 
 
 @pytest.mark.parametrize(("k", "temperature"), [(1, 0.07), (7, 0.07), (30, 0.5), (500, 10.0)])
-def test_neighbours_vote_as_the_paper_has_it(k, temperature):
+def test_neighbours_vote_as_in_the_paper(k, temperature):
     train, labels = clouds(40, 3.0)
     test, truth = clouds(300, 3.0, seed=1)
     found = knn(train, labels, test, truth, k=k, temperature=temperature)
@@ -62,8 +62,8 @@ def objective(weights, bias, c, train, labels):
 
 
 @pytest.mark.parametrize("width", [6, 60])
-def test_a_linear_probe_is_the_minimum_of_its_equation(width):
-    """With more features than rows, too, where it is found in fewer axes."""
+def test_a_linear_probe_minimises_its_objective(width):
+    """Also with more features than rows, where the solution is found in a smaller space."""
     train, labels = clouds(30, 2.0, width=width)
     test, truth = clouds(90, 2.0, seed=1, width=width)
     found = linear_probe(train, labels, test, truth, strengths=[0.05])
@@ -82,7 +82,7 @@ def test_a_linear_probe_is_the_minimum_of_its_equation(width):
 
 
 @pytest.mark.parametrize("probe", [linear_probe, knn])
-def test_clouds_apart_are_told_apart_and_shuffled_labels_are_chance(probe):
+def test_separate_clusters_are_classified_and_shuffled_labels_give_chance(probe):
     train, labels = clouds(60, 0.1)
     test, truth = clouds(60, 0.1, seed=1)
     found = probe(train, labels, test, truth)
@@ -92,18 +92,18 @@ def test_clouds_apart_are_told_apart_and_shuffled_labels_are_chance(probe):
     noise = RNG.normal(size=(900, 5))
     drawn = CLASSES[RNG.integers(3, size=900)]
     found = probe(noise[:450], drawn[:450], noise[450:], drawn[450:])
-    # Four standard deviations of 450 throws.
+    # Four standard deviations of 450 guesses.
     assert abs(found.top1 - found.chance) < 4 * np.sqrt(1 / 3 * 2 / 3 / 450)
 
 
-def test_numbers_may_be_labels():
+def test_labels_may_be_numbers():
     train, labels = clouds(30, 0.1)
     indices = np.searchsorted(CLASSES, labels)
     assert linear_probe(train, indices, train, indices).predicted.tolist() == indices.tolist()
 
 
 def test_c_is_chosen_by_cross_validation_without_the_test_part():
-    """Against scikit-learn's own, which fits each value and fold anew in all axes."""
+    """Compares with scikit-learn's own cross-validation."""
     train, labels = clouds(90, 4.0, width=100)
     test, truth = clouds(30, 4.0, seed=1, width=100)
     strengths, right = [1e-2, 1e-5, 1e-3], {}
@@ -120,8 +120,8 @@ def test_c_is_chosen_by_cross_validation_without_the_test_part():
     np.testing.assert_array_equal(again.scores, found.scores)
 
 
-def test_groups_are_kept_apart_where_c_is_chosen():
-    """A feature that tells the group apart predicts nothing beyond it, and C says so."""
+def test_groups_stay_together_when_c_is_chosen():
+    """A feature that identifies the group does not generalise to other groups, which C reflects."""
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(15), 4)
     labels = CLASSES[rng.integers(3, size=15)[group]]
@@ -132,7 +132,7 @@ def test_groups_are_kept_apart_where_c_is_chosen():
     assert apart.validated < 0.6
 
 
-def test_a_class_within_one_group_is_no_error():
+def test_a_class_within_one_group_is_accepted():
     train, labels = clouds(30, 0.5)
     group = np.where(labels == "walk", "anna", np.arange(30).astype(str))
     assert linear_probe(train, labels, train, labels, groups=group).top1 == 1.0
@@ -161,7 +161,7 @@ HOLE = np.where(np.arange(72).reshape(12, 6) == 31, np.nan, GOOD[0])
         (*GOOD, GOOD[0][:0], GOOD[1][:0], "test features have shape"),
     ],
 )
-def test_what_cannot_be_probed_is_refused_in_one_line(probe, train, labels, test, truth, words):
+def test_invalid_features_are_refused_in_one_line(probe, train, labels, test, truth, words):
     with pytest.raises(ValueError, match=words) as error:
         probe(train, labels, test, truth)
     assert "\n" not in str(error.value)
@@ -184,6 +184,6 @@ def test_settings_have_ranges():
 
 
 @pytest.mark.slow
-def test_scikit_learn_is_imported_by_who_uses_it_alone():
+def test_scikit_learn_is_imported_only_when_used():
     code = "import sys, vidjax.evaluation; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -34,14 +34,14 @@ def test_numpy_reads_the_arrays_without_pickles(tmp_path):
         assert json.loads(str(stored["about"])) == {"views": {"clips": 2}}
 
 
-def test_what_is_read_is_what_was_written(tmp_path):
+def test_read_scores_equal_written_ones(tmp_path):
     write_scores(tmp_path / "s.npz", table())
     found = read_score_table(tmp_path / "s.npz")
     for name, value in vars(table()).items():
         np.testing.assert_array_equal(getattr(found, name), value)
 
 
-def test_what_numpy_writes_is_read_too(tmp_path):
+def test_files_written_by_numpy_are_read(tmp_path):
     arrays = vars(table()) | {"about": json.dumps({"multi_label": True})}
     np.savez(tmp_path / "s.npz", **arrays)
     assert read_score_table(tmp_path / "s.npz").multi_label
@@ -63,7 +63,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("message", DAMAGED)
-def test_what_is_damaged_is_refused_in_a_line_that_names_the_file(tmp_path, message):
+def test_damaged_files_are_refused_in_a_line_that_names_the_file(tmp_path, message):
     file = tmp_path / "s.npz"
     arrays = {**vars(table()), "about": np.array("{}"), **DAMAGED[message]}
     np.savez(file, **arrays)
@@ -102,7 +102,7 @@ def evaluate(folder, **changes):
     )
 
 
-def test_an_evaluation_keeps_all_scores_on_request_alone(tmp_path):
+def test_an_evaluation_keeps_all_scores_only_on_request(tmp_path):
     assert len(evaluate(tmp_path)) == len(list(tmp_path.iterdir())) == 4
     *_, file = evaluate(tmp_path, keep_scores=True)
     found = read_score_table(file)

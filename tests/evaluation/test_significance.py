@@ -24,7 +24,7 @@ def lists(b, c, both=3, neither=2):
 
 
 @pytest.mark.parametrize(("b", "c", "statistic", "p"), PRINTED)
-def test_the_thesis_tables(b, c, statistic, p):
+def test_counts_of_the_thesis_tables_give_the_printed_results(b, c, statistic, p):
     result = mcnemar(*lists(b, c))
     assert (result.b, result.c, result.both, result.neither) == (b, c, 3, 2)
     assert result.statistic == pytest.approx(statistic, abs=5e-4)
@@ -34,8 +34,8 @@ def test_the_thesis_tables(b, c, statistic, p):
 
 
 @pytest.mark.parametrize(("b", "c"), [(1, 8), (0, 5), (10, 14), (3, 3)])
-def test_few_videos_are_counted_exactly(b, c):
-    """Twice the tail of a fair coin, at most 1."""
+def test_few_videos_use_the_exact_test(b, c):
+    """Compares with twice the tail probability of a fair coin, at most 1."""
     result = mcnemar(*lists(b, c))
     tail = sum(math.comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c)
     assert result.exact
@@ -43,7 +43,7 @@ def test_few_videos_are_counted_exactly(b, c):
     assert not mcnemar(*lists(b, c), exact=False).exact
 
 
-def test_exact_and_corrected_agree_where_many_decide():
+def test_exact_and_corrected_tests_agree_for_many_videos():
     for b, c in ((120, 90), (300, 240)):
         exact, corrected = (mcnemar(*lists(b, c), exact=choice).p_value for choice in (True, False))
         assert exact == pytest.approx(corrected, rel=0.05)
@@ -54,7 +54,7 @@ def test_equal_classifiers_do_not_differ():
     assert edwards(40, 40) == 0.0
 
 
-def test_swapping_the_classifiers_swaps_the_counts_alone():
+def test_swapping_the_classifiers_only_swaps_the_counts():
     rng = np.random.default_rng(0)
     a, b = rng.random(200) < 0.6, rng.random(200) < 0.5
     one, other = mcnemar(a, b), mcnemar(b, a)

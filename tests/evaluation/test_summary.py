@@ -34,7 +34,7 @@ CLASSES = ("carry", "sit", "talk", "walk", "never")
 
 
 def several(videos=40):
-    """Probabilities, many of them equal, and labels; no video has the last class."""
+    """Returns probabilities with many ties, and labels; no video has the last class."""
     positive = RNG.random((videos, 5)) < (0.5, 0.1, 0.3, 0.9, 0)
     positive[0, :4] = True
     scores = np.round(0.6 * RNG.random((videos, 5)) + 0.4 * positive * RNG.random((videos, 5)), 1)
@@ -42,7 +42,7 @@ def several(videos=40):
 
 
 def one(videos=60, classes=7):
-    """Probabilities and labels; the last class has no video."""
+    """Returns probabilities and labels; the last class has no video."""
     return RNG.dirichlet(np.ones(classes), videos), RNG.integers(0, classes - 1, videos)
 
 
@@ -62,14 +62,14 @@ def test_average_precision_is_that_of_scikit_learn(videos):
     assert mean_average_precision(found) == pytest.approx(expected, rel=1e-12)
 
 
-def test_scores_that_know_nothing_get_the_share_of_the_class_whatever_the_order():
+def test_constant_scores_get_the_share_of_the_class_in_any_order():
     positive = np.zeros((10, 1), bool)
     positive[:3] = True
     assert average_precision(np.full((10, 1), 0.5), positive) == pytest.approx(0.3)
     assert average_precision(np.full((10, 1), 0.5), positive[::-1]) == pytest.approx(0.3)
 
 
-def test_labels_that_nobody_has_have_no_mean():
+def test_without_any_label_the_mean_is_undefined():
     with pytest.raises(ValueError, match="no video has a label"):
         mean_average_precision(np.full(3, np.nan))
 
@@ -88,9 +88,10 @@ def test_f1_and_loss_of_several_labels_are_those_of_scikit_learn():
     assert binary_cross_entropy(inner, positive) == pytest.approx(np.mean(losses))
 
 
-def test_wrong_certainty_costs_much_and_stays_finite():
+def test_certain_but_wrong_answers_have_a_large_finite_loss():
     sure = np.array([[1.0, 0.0]])
-    # 25 bits of a yes that is a no, and the least float32 of a no that is a yes.
+    # The cost of a certain but wrong yes is 25 bits; that of a certain but wrong no is the smallest
+    # float32.
     assert binary_cross_entropy(sure, np.array([[False, False]])) == pytest.approx(
         25 * np.log(2) / 2
     )
@@ -105,7 +106,7 @@ def test_loss_and_mean_over_classes_are_those_of_scikit_learn():
     scores, labels = one()
     summary = summarize(scores, labels, [f"c{k}" for k in range(7)])
     assert summary["loss"] == pytest.approx(sk.log_loss(labels, scores, labels=range(7)))
-    # It warns of classes that are predicted and have no video.
+    # scikit-learn warns about predicted classes without videos.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         expected = sk.balanced_accuracy_score(labels, scores.argmax(axis=1))
@@ -116,14 +117,14 @@ def test_loss_and_mean_over_classes_are_those_of_scikit_learn():
     )
 
 
-def test_top5_is_said_of_more_than_five_classes_alone():
+def test_top5_is_reported_only_with_more_than_five_classes():
     for classes in (5, 6):
         scores, labels = one(classes=classes)
         summary = summarize(scores, labels, [str(k) for k in range(classes)])
         assert ("top5" in summary) == ("top-5" in as_text(summary)) == (classes > 5)
 
 
-def test_the_text_says_what_there_is():
+def test_the_text_has_the_available_values():
     scores = {"top1": 0.5, "top5": 0.75, "videos": 8}
     # As earlier versions wrote it.
     assert as_text(scores) == "top-1 50.0%, top-5 75.0% of 8 videos"
@@ -208,7 +209,7 @@ def test_damaged_scores_are_refused_by_name(tmp_path, name):
         describe(file)
 
 
-def test_a_picture_of_many_classes_shows_the_lowest(tmp_path):
+def test_a_plot_of_many_classes_shows_the_lowest(tmp_path):
     positive = RNG.random((90, 80)) < 0.3
     files = write(tmp_path, RNG.random((90, 80)), positive, [f"class {k}" for k in range(80)])
     from PIL import Image
@@ -218,7 +219,7 @@ def test_a_picture_of_many_classes_shows_the_lowest(tmp_path):
     assert len(files[3].read_text().splitlines()) == 81
 
 
-def test_a_difference_is_that_of_samples_drawn_by_hand():
+def test_the_bootstrap_equals_one_computed_by_hand():
     scores, positive = several(30)
     other = scores + RNG.normal(0, 0.2, scores.shape)
     found = paired_bootstrap(scores, other, positive, samples=200, seed=4)

@@ -1,7 +1,7 @@
-"""What `experiments.sweep.optuna_study` takes of Optuna, with draws of Python's own random numbers.
+"""A stand-in for the parts of Optuna that `experiments.sweep.optuna_study` uses.
 
-It stands for Optuna where that is not installed. The trials are kept in a journal, as Optuna keeps
-them, so that another process would find them.
+It is used if Optuna is not installed, and draws settings with Python's random numbers. It keeps
+trials in a journal like Optuna, so that another process can read them.
 """
 
 import enum
@@ -32,7 +32,7 @@ class JournalFileBackend:
 
 
 class Study:
-    """Each record of its journal holds all trials."""
+    """A study; each record of its journal holds all trials."""
 
     def __init__(self, journal, direction):
         self.journal, self.direction, self.sampler = journal, direction, None

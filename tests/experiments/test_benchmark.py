@@ -29,20 +29,20 @@ def call(*arguments, **environment):
 
 @pytest.fixture
 def without_tensorflow(tmp_path):
-    """A path on which TensorFlow and TFDS cannot be imported."""
+    """Returns a path on which TensorFlow and TFDS cannot be imported."""
     for name in ("tensorflow", "tensorflow_datasets"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('a machine without it')")
     return str(tmp_path)
 
 
-def test_peers_take_turns_and_the_first_turn_does_not_count():
+def test_competitors_take_turns_and_the_first_round_does_not_count():
     calls = []
     times = time_in_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
     assert calls == ["a", "b"] * 4
     assert times.keys() == {"a", "b"}
 
 
-def test_half_the_spread_is_of_the_quartiles():
+def test_half_spread_is_half_of_the_interquartile_range():
     values = np.random.default_rng(0).exponential(size=9)
     low, high = np.percentile(values, [25, 75])
     assert half_spread(list(values)) == pytest.approx((high - low) / 2)
@@ -50,7 +50,7 @@ def test_half_the_spread_is_of_the_quartiles():
 
 
 @pytest.mark.slow
-def test_models_prints_a_row_a_peer_and_writes_them(tmp_path, without_tensorflow):
+def test_models_prints_and_writes_a_row_per_competitor(tmp_path, without_tensorflow):
     output = tmp_path / "new"
     done = call(
         "models", "--width=4", "--depths=0,0,0,1", "--batch=2", "--clip=2,16,16", "--classes=3",
@@ -83,7 +83,7 @@ def test_models_prints_a_row_a_peer_and_writes_them(tmp_path, without_tensorflow
         (["--models=r3d_18,r3d_19"], "'r3d_19' is unknown"),
     ],
 )
-def test_models_refuses_what_there_is_not(flags, said):
+def test_models_refuses_unknown_values(flags, said):
     assert said in refusal(run_command("experiments.benchmark", "models", *flags))
 
 
@@ -104,7 +104,7 @@ class _Only(nn.Module):
         return self.layer(x.astype(jnp.bfloat16))
 
 
-def test_demand_counts_each_array_of_a_product_once():
+def test_traffic_counts_each_array_of_a_product_once():
     conv = Conv(5, (3, 3, 3), dtype=jnp.bfloat16)
     demand = count_flops_and_bytes(_Only(conv), (2, 4, 8, 8, 3))
     pixels = 2 * 4 * 8 * 8
@@ -113,7 +113,7 @@ def test_demand_counts_each_array_of_a_product_once():
 
 
 @pytest.mark.slow
-def test_methods_prints_what_each_adds_to_the_step_without():
+def test_methods_prints_the_added_time_of_each_method():
     done = call(
         "methods", "--model=slowonly_34", "--width=4", "--depths=0,0,0,1", "--batch=2",
         "--clip=2,16,16", "--rounds=1", "--methods=RMS", "--passes=forward,train",
@@ -125,14 +125,14 @@ def test_methods_prints_what_each_adds_to_the_step_without():
         assert re.search(r"RMS +│ +\d+ │ +[+-]\d+\.\d% │ +[+-]\d+\.\d │", table)
 
 
-def test_an_unknown_method_or_pass_is_answered_with_those_there_are():
+def test_the_error_for_an_unknown_method_or_pass_lists_the_known_ones():
     for flag, known in (("methods", "RMS, RMS-GF"), ("passes", "forward, train")):
         said = refusal(run_command("experiments.benchmark", "methods", f"--{flag}=backward"))
         assert f"--{flag}=backward: must be one of {known}" in said
 
 
 @pytest.mark.slow
-def test_pyramids_prints_what_they_add_to_a_forward_pass():
+def test_pyramids_prints_their_time_beside_a_forward_pass():
     done = call("pyramids", "--models=r3d_18", "--clip=2,32,32", "--rounds=1")
     assert done.returncode == 0, done.stderr
     shape = (2, 32, 32)
@@ -143,14 +143,14 @@ def test_pyramids_prints_what_they_add_to_a_forward_pass():
     assert f"r3d_18  {operations:.2f}  0.6  3" in done.stderr
 
 
-def test_an_unknown_part_shows_how_it_is_called():
+def test_an_unknown_benchmark_shows_the_usage():
     done = call("modles")
     assert done.returncode == 2
     assert "vidjax benchmark models" in done.stderr
 
 
 @pytest.mark.slow
-def test_data_prints_a_row_a_form_of_storage():
+def test_data_prints_a_row_per_storage_format():
     done = call(
         "data", "--seconds=2", "--clips=2", "--rounds=1", "--size=32", "--frames=4",
         "--short_sides=48", "--model=",
@@ -163,7 +163,7 @@ def test_data_prints_a_row_a_form_of_storage():
 
 
 @pytest.mark.slow
-def test_multigrid_prints_what_an_epoch_comes_to():
+def test_multigrid_prints_the_time_of_an_epoch():
     done = call("multigrid", "--width=4", "--batch=1", "--clip=4,16,16", "--rounds=1")
     assert done.returncode == 0, done.stderr
     # 20,000 videos one by one, or 5.75 on average.
@@ -171,7 +171,7 @@ def test_multigrid_prints_what_an_epoch_comes_to():
     assert re.search(r"both +│ +3478 │", done.stdout)
 
 
-def test_the_accelerators_jobs_are_of_networks_and_flags_that_there_are(tmp_path):
+def test_the_accelerator_jobs_use_existing_networks_and_flags(tmp_path):
     assert set(NETWORKS) <= set(vidjax.list_models())
     one_a_part = {job.arguments[0]: job for job in jobs(tmp_path, list(PARTS), [])}
     assert one_a_part.keys() == PARTS.keys()
@@ -194,7 +194,7 @@ def test_a_failed_job_is_in_the_report_beside_the_others(tmp_path, without_tenso
 
 
 @pytest.mark.slow
-def test_all_is_measured_on_a_machine_without_tensorflow(tmp_path, without_tensorflow):
+def test_everything_is_measured_without_tensorflow(tmp_path, without_tensorflow):
     output = tmp_path / "new"
     done = call("accelerator", "--tiny", f"--output={output}", PYTHONPATH=without_tensorflow)
     assert done.returncode == 0, done.stderr

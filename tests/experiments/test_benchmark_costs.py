@@ -1,4 +1,4 @@
-"""The benchmarks of growth, memory, explanations, data and predictions on paper."""
+"""Tests the benchmarks of growth, memory, explanations and data, and the roofline."""
 
 import re
 
@@ -12,6 +12,7 @@ from experiments.benchmark.generated_videos import FPS, generated
 from experiments.benchmark.growth_line import Line, slope
 from experiments.benchmark.roofline import CHIPS, Product, products
 from tests.commands import refusal, run_command
+from vidjax.__main__ import commands
 from vidjax.data.decode import read_video
 
 
@@ -29,7 +30,7 @@ def video(tmp_path_factory):
 @pytest.mark.parametrize(
     "name", ["PyAV, seek", "OpenCV, seek", "decord, seek", "vidjax, from the start"]
 )
-def test_decoders_give_the_frames_that_are_asked_for(video, name):
+def test_decoders_return_the_requested_frames(video, name):
     known = decoders.own_decoders() | decoders.peers(lambda line: None)
     if name not in known:
         pytest.skip(f"{name} is not installed")
@@ -38,19 +39,19 @@ def test_decoders_give_the_frames_that_are_asked_for(video, name):
     expected = read_video(video).frames.astype(int)
     assert frames.shape == (4, 240, 320, 3)
     for place, frame in zip(indices, frames, strict=True):
-        # Roundings of colours differ from one decoder to the next; other frames are far away.
+        # Decoders round colours differently, but wrong frames would differ much more.
         distances = np.abs(expected - frame).mean((1, 2, 3))
         assert distances.argmin() == place
 
 
-def test_a_decoder_that_is_absent_is_told_of_with_its_package(monkeypatch):
+def test_a_missing_decoder_is_reported_with_its_package(monkeypatch):
     monkeypatch.setattr(decoders, "is_installed", lambda package: False)
     told = []
     assert set(decoders.peers(told.append)) == {"PyAV, seek", "OpenCV, seek"}
     assert "decord, seek is left out: pip install decord2" in told
 
 
-def test_a_decoder_that_does_not_load_is_told_of_with_the_reason(monkeypatch):
+def test_a_decoder_that_does_not_load_is_reported_with_the_reason(monkeypatch):
     def broken():
         raise OSError("libavutil.so.60: cannot open shared object file")
 
@@ -67,49 +68,49 @@ def test_exponents_are_those_of_power_laws():
     sizes = (1, 2, 8, 32)
     assert slope({size: 3 * size**1.7 for size in sizes}) == pytest.approx(1.7)
     assert slope(dict.fromkeys(sizes, 5.0)) == pytest.approx(0)
-    # A constant weighs on the whole, and hardly on the end.
+    # A constant cost affects the overall exponent, but hardly the last one.
     line = Line("batch", "ms", {size: 10 + size for size in (1, 10, 100, 1000)})
     assert line.exponent < 0.8 < line.last < 1
 
 
-def test_what_grows_faster_than_asked_for_is_marked():
+def test_growth_above_the_ideal_is_marked():
     quadratic = {size: float(size**2) for size in (8, 16, 32)}
     assert Line("frames", "ms", quadratic).cells()[-1] == "above"
-    assert Line("width", "ms", quadratic, asked=quadratic).cells()[-1] == ""
+    assert Line("width", "ms", quadratic, ideal=quadratic).cells()[-1] == ""
 
 
 def test_a_product_takes_the_longer_of_computing_and_moving():
     chip = CHIPS["v5e"]
-    dense = Product(macs=10**12, traffic=10**6, result=0, outputs=128, apart=False)
+    dense = Product(macs=10**12, traffic=10**6, result=0, outputs=128, channelwise=False)
     assert dense.bound(chip) == pytest.approx(2e12 / 197e12)
-    moving = Product(macs=1, traffic=819 * 10**9, result=0, outputs=128, apart=False)
+    moving = Product(macs=1, traffic=819 * 10**9, result=0, outputs=128, channelwise=False)
     assert moving.bound(chip) == pytest.approx(1)
-    # A quarter of the matrix unit is filled, thrice for a training step.
-    narrow = Product(macs=10**12, traffic=10**6, result=0, outputs=32, apart=False)
+    # A quarter of the matrix unit is used, and a training step has three products.
+    narrow = Product(macs=10**12, traffic=10**6, result=0, outputs=32, channelwise=False)
     assert narrow.expected(chip) == pytest.approx(4 * 3 * dense.bound(chip))
-    # The norm moves eight arrays of the result's size.
-    normed = Product(macs=1, traffic=0, result=819 * 10**9, outputs=128, apart=False)
+    # The norm moves eight arrays of the size of the result.
+    normed = Product(macs=1, traffic=0, result=819 * 10**9, outputs=128, channelwise=False)
     assert normed.expected(chip) == pytest.approx(8, rel=1e-3)
 
 
-def test_products_are_those_whose_demand_is_counted():
+def test_the_roofline_lists_the_counted_products():
     model, shape = vidjax.create_model("ir_csn_50", width=8), (2, 4, 32, 32, 3)
     found = products(model, shape)
     demand = count_flops_and_bytes(model, shape)
     assert sum(each.macs for each in found) == demand.macs
     assert sum(each.traffic for each in found) == demand.traffic
-    # A channel-separated network: one such convolution a block.
-    assert sum(each.apart for each in found) == 3 + 4 + 6 + 3
+    # A channel-separated network has one channel-wise convolution per block.
+    assert sum(each.channelwise for each in found) == 3 + 4 + 6 + 3
 
 
-def test_roofline_prints_a_row_a_chip():
+def test_roofline_prints_a_row_per_chip():
     printed = call("roofline", "--models=r3d_18", "--nocount")
     for chip in ("v5e", "h100"):
         row = re.search(rf"r3d_18 +│ +{chip} │ +([\d.]+) │ +([\d.]+) │", printed)
         least, expected = map(float, row.groups())
         assert 0 < least <= expected
     macs = vidjax.count_cost(vidjax.create_model("r3d_18"), (16, 112, 112)).macs
-    # Two operations each, three times for a step.
+    # Two operations per multiply-add, and three products per step.
     assert re.search(rf"r3d_18 +│ +64 x 16x112x112 │ +{6 * 64 * macs / 1e12:.2f} │", printed)
 
 
@@ -129,13 +130,13 @@ def test_growth_prints_exponents_and_draws_them(tmp_path):
     assert "videos,s to start training,300," in (output / "growth.csv").read_text()
 
 
-def test_growth_refuses_what_there_is_not():
+def test_growth_refuses_unknown_values():
     done = run_command("experiments.benchmark", "growth", "--axes=colour")
     assert "--axes=colour: must be one of batch, frames" in refusal(done)
 
 
 @pytest.mark.slow
-def test_memory_prints_a_row_a_case():
+def test_memory_prints_a_row_per_case():
     printed = call(
         "memory", "--models=r3d_18", "--width=4", "--batch=2", "--clip=2,32,32", "--maps=rise"
     )
@@ -161,7 +162,7 @@ def test_explanations_prints_costs_in_passes():
 
 
 @pytest.mark.slow
-def test_a_long_run_of_the_pipeline_is_told_in_tenths():
+def test_the_soak_test_prints_a_row_per_tenth():
     printed = call(
         "data", "--soak=0.02", "--seconds=1", "--frames=2", "--size=32", "--short_sides=48"
     )
@@ -175,5 +176,21 @@ def test_program_reads_a_step_that_is_compiled_here():
         "--clip=2,16,16", "--dtype=float32",
     )  # fmt: skip
     (count,) = re.findall(r"float32 products +│ +(\d+) │", printed)
-    # 17 convolutions outside of shortcuts at least; results of less than 1 KiB are left out.
+    # At least the 17 convolutions outside of shortcuts; results below 1 KiB are left out.
     assert int(count) >= 17
+
+
+@pytest.mark.slow
+def test_start_times_the_compiler_both_starts_and_the_help_of_every_command():
+    printed = call(
+        "start", "--models=r3d_18", "--passes=forward", "--batch=1", "--clip=4,32,32", "--rounds=1"
+    )
+    number = r"\d+\.\d+"
+    assert re.search(rf"r3d_18 +│ forward │ +{number} │ +{number} │ +{number} │", printed)
+    starts = re.findall(
+        rf"(train|predict), (first|second) start: .*?│ +{number} │ +{number}", printed
+    )
+    assert starts == [(what, turn) for what in ("train", "predict") for turn in ("first", "second")]
+    helped = re.findall(rf"vidjax (\w+) --help +│ +({number}) │", printed)
+    assert [name for name, _ in helped] == list(commands())
+    assert all(float(seconds) > 0 for _, seconds in helped)

@@ -1,4 +1,4 @@
-"""Medians over processes, and the figure of ratios."""
+"""Tests medians over processes, and the figure of ratios."""
 
 import dataclasses
 
@@ -34,7 +34,7 @@ def test_a_ratio_is_the_median_of_the_processes_own_ratios():
     assert "0.75 (0.50 to 1.20)" in own.cells()
 
 
-def test_a_peer_that_one_process_left_out_keeps_the_others():
+def test_a_competitor_missing_from_one_process_keeps_the_others():
     own, peer = medians(
         [[row("vidjax", 100.0, None)], [row("vidjax", 80.0, 0.8), row("torch", 100.0, 1.0)]]
     )
@@ -69,7 +69,7 @@ def test_a_failed_process_is_named_with_its_last_lines():
         in_processes(["models"], [["--no_such_flag=1"]], 2, print)
 
 
-def test_flags_of_the_whole_are_taken_out_in_both_spellings():
+def test_flags_for_all_processes_are_removed_in_both_spellings():
     given = ["--models=a", "--processes", "3", "--rounds", "9", "--output=here", "--lax"]
     assert without(("--processes", "--output"), given) == ["--models=a", "--rounds", "9", "--lax"]
 
@@ -77,7 +77,7 @@ def test_flags_of_the_whole_are_taken_out_in_both_spellings():
 @pytest.mark.parametrize(
     "text", ["r3d_18:width=", "r3d_18:width=0", "r3d_18:depth=2", "a:b:width=3"]
 )
-def test_a_width_that_is_none_is_refused(text):
+def test_an_invalid_width_is_refused(text):
     with pytest.raises(ValueError, match="r3d_18:width=16"):
         network_and_width(text)
 
@@ -87,7 +87,7 @@ def test_a_name_may_have_a_width():
     assert network_and_width("r3d_18") == ("r3d_18", None)
 
 
-def test_the_line_of_pytorch_is_inside_of_the_figure(tmp_path, monkeypatch):
+def test_pytorchs_line_is_inside_of_the_figure(tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 
     kept = []

@@ -14,7 +14,7 @@ def _hlo(name, of, op_name):
     return f'  %{name} = (f32[2]{{0}}, /*index=1*/s32[]) {of}(%x), metadata={{op_name="{op_name}"}}'
 
 
-def test_instructions_say_layer_and_direction():
+def test_instructions_have_a_layer_and_a_direction():
     lines = [
         _hlo("fusion.1", "fusion", "jit(step)/jvp(ResNet)/layer1/block1/block1._conv/conv2/add"),
         _hlo("dot.2", "dot", "jit(f)/transpose(jvp(Net))/stem/conv/branch_0_fun/while/body/dot"),
@@ -32,7 +32,7 @@ def test_a_real_trace_names_the_product_that_takes_longest(tmp_path):
         with jax.named_scope("large"):
             return jnp.tanh(x @ x)
 
-    # Waited for: making it is not to be in the trace.
+    # Waits for it, so that its creation is not part of the trace.
     x = jax.block_until_ready(jax.random.normal(jax.random.key(0), (600, 600)))
     program = jax.jit(product).lower(x).compile()
     with jax.profiler.trace(str(tmp_path)):
@@ -43,9 +43,9 @@ def test_a_real_trace_names_the_product_that_takes_longest(tmp_path):
     assert known[times.most_common(1)[0][0]].layer == "large"
 
 
-def test_a_device_is_read_by_its_streams_and_an_operation_without_what_is_inside(tmp_path):
-    # A while of 100 ns with a dot of 60 inside, a copy that names no operation; the host's and
-    # the summary's lines are not of the device.
+def test_times_of_a_device_exclude_nested_operations(tmp_path):
+    # A while loop of 100 ns contains a dot of 60 ns, and a copy names no operation. The lines of
+    # the host and of the summary do not belong to the device.
     event = "events {{ metadata_id: {} offset_ps: {} duration_ps: {} {} }}"
     stat = "stats {{ metadata_id: 1 str_value: '{}' }}"
     events = [

@@ -37,7 +37,7 @@ def rows(file):
         return {row["path"]: row for row in csv.DictReader(stream)}
 
 
-def test_a_folder_is_judged_and_only_what_is_new_again(folder, tmp_path):
+def test_a_folder_is_checked_and_later_only_changed_files(folder, tmp_path):
     output = tmp_path / "new" / "verdicts.csv"
     done = check(folder, output)
     assert done.returncode == 1, done.stderr
@@ -47,7 +47,7 @@ def test_a_folder_is_judged_and_only_what_is_new_again(folder, tmp_path):
     }  # fmt: skip
     assert found["walk/a.mp4"]["frames"] == "12"
     assert "empty.mp4: empty, no bytes" in done.stdout
-    # One file is mended, one is broken, and the last line was being written at an interruption.
+    # One file is repaired, one is damaged, and the last line is incomplete after an interruption.
     write_mp4(folder / "empty.mp4", FRAMES[:5], 10)
     data = (folder / "walk" / "b.mp4").read_bytes()
     (folder / "walk" / "b.mp4").write_bytes(data[: len(data) // 2])
@@ -75,7 +75,7 @@ def test_a_manifest_names_the_files(folder, tmp_path):
     assert check(folder / "some.csv", tmp_path / "verdicts.csv").returncode == 0
 
 
-def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path):
+def test_invalid_arguments_are_refused_in_one_line(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "other.csv").write_text("file,label\n")
     cases = {
@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path):
         assert message in refusal(check(given, output))
 
 
-# What runs in the background of a shell inherits deafness to Ctrl-C.
+# Background jobs of a shell inherit that Ctrl-C is ignored.
 HEARING = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)

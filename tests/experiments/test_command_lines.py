@@ -1,4 +1,4 @@
-"""The entry points as a user meets them: in processes of their own, on real files."""
+"""Tests the commands as a user runs them: in separate processes, on real files."""
 
 import csv
 import dataclasses
@@ -26,14 +26,14 @@ def call(name, *arguments):
 
 def call_from_nothing(name, *arguments):
     command = [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)]
-    # XLA compiles as for anyone, too.
+    # XLA compiles with its default options too.
     environment = {**os.environ, "PYTHONWARNINGS": "default", "XLA_FLAGS": ""}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """A folder of two classes that brightness tells apart, and one broken file."""
+    """Writes a folder of two classes that differ in brightness, and one broken file."""
     root = tmp_path_factory.mktemp("mine") / "videos"
     for label, shade in (("dark", 0.3), ("light", 1.0)):
         for number in range(5):
@@ -70,7 +70,7 @@ def run(videos, tmp_path_factory):
     return workdir, done
 
 
-def test_training_on_a_folder_leaves_what_the_design_says(run):
+def test_training_on_a_folder_writes_the_documented_files(run):
     workdir, done = run
     assert "step 8/8" in done.stderr
     assert "top-1" in done.stderr
@@ -100,7 +100,7 @@ def test_evaluation_with_other_views_adds_a_report_of_videos_and_single_views(ru
 
 
 def alone(workdir, videos, clips):
-    """Whether the network is right about each view of each video, asked one by one."""
+    """Computes view by view whether the network is right."""
     trained = vidjax.open_run(workdir)
     views = dataclasses.replace(trained.views, clips=clips)
     with (workdir / "eval/test-3x3-step8-predictions.csv").open() as stream:
@@ -174,7 +174,7 @@ def test_errors_are_one_line_that_names_value_and_fix(run, videos, tmp_path):
         assert done.stderr.strip().splitlines()[-1].startswith("error: ")
 
 
-def test_a_corrupt_checkpoint_is_named_with_a_way_out(run, tmp_path):
+def test_a_corrupt_checkpoint_is_named_with_the_fix(run, tmp_path):
     workdir = tmp_path / "damaged"
     shutil.copytree(run[0], workdir)
     for file in (workdir / "checkpoints" / "8").rglob("*"):
@@ -192,7 +192,7 @@ NAMES = ("train", "evaluate", "predict", "demo", "prepare", "export", "contact_s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_explains_itself_with_an_example(name):
+def test_help_has_an_example(name):
     done = call(name, "--help")
     assert f"vidjax {name}" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -15,7 +15,7 @@ def call(*arguments):
 
 
 def evaluated(run, wrong, name="test-1x1-step20", videos=30):
-    """A run whose evaluation has the videos `wrong` wrong and the others right."""
+    """Writes a run whose evaluation has the videos `wrong` wrong and the others right."""
     labels = np.arange(videos) % 3
     predicted = np.where(np.isin(np.arange(videos), wrong), (labels + 1) % 3, labels)
     scores = np.eye(3)[predicted] * 0.8 + 0.1
@@ -29,14 +29,14 @@ def evaluated(run, wrong, name="test-1x1-step20", videos=30):
 def test_two_runs_are_compared_video_by_video(tmp_path):
     a = evaluated(tmp_path / "a", wrong=[0, 1, 2])
     b = evaluated(tmp_path / "b", wrong=[2, *range(10, 22)])
-    # An older evaluation of the same protocol is not what is compared.
+    # An older evaluation of the same protocol is ignored.
     evaluated(tmp_path / "b", wrong=[], name="test-1x1-step9")
     done = call(a, b)
     assert done.returncode == 0, done.stderr
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines()]
     assert ["A right", "15", "12", "27"] in rows
     assert ["A wrong", "2", "1", "3"] in rows
-    # Twice the chance of at most 2 heads in 14 throws.
+    # Twice the probability of at most 2 heads in 14 tosses.
     assert f"p = {2 * (1 + 14 + 91) / 2**14:.3g} (binomial)" in done.stdout
     file = b / "eval/test-1x1-step20-against-a.csv"
     differing = list(csv.DictReader(file.read_text().splitlines()))
@@ -53,7 +53,8 @@ def test_gains_of_classes_are_counted_and_drawn(tmp_path):
     files = b / "eval/test-1x1-step20-against-a-classes"
     rows = [*csv.reader(files.with_suffix(".csv").read_text().splitlines())]
     assert rows[0] == ["class", "videos", "right in A", "right in B", "gain"]
-    # Of ten videos each: jump has one wrong in A alone, walk one in both, run one in A, three in B.
+    # Each class has ten videos. Wrong are: of jump one in A only, of walk one in both, of run one
+    # in A and three in B.
     assert rows[1:] == [
         ["jump", "10", "9", "10", "0.1"],
         ["walk", "10", "9", "9", "0.0"],
@@ -84,7 +85,7 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, prepare, message):
     assert message in refusal(call(tmp_path / "a", tmp_path / "b"))
 
 
-def test_a_list_that_is_there_is_not_overwritten(tmp_path):
+def test_an_existing_list_is_not_overwritten(tmp_path):
     evaluated(tmp_path / "a", wrong=[])
     evaluated(tmp_path / "b", wrong=[1])
     kept = tmp_path / "kept.csv"

@@ -1,4 +1,4 @@
-"""Configurations by name, and what is said of their settings."""
+"""Tests configurations by name, and the listing of their settings."""
 
 import ast
 import shlex
@@ -13,7 +13,7 @@ from vidjax.run.config import from_mapping
 from vidjax.run.setting_list import settings
 
 
-def test_names_are_those_of_the_files_that_make_a_configuration():
+def test_names_are_those_of_the_configuration_files():
     made = {path.stem for path in (ROOT / "configs").glob("*.py") if path.stem != "__init__"}
     assert set(configs.names()) == made - {
         "class_reg_runs",
@@ -27,7 +27,7 @@ def test_names_are_those_of_the_files_that_make_a_configuration():
     assert all(len(line.split()) > 3 for line in listed)
 
 
-def test_a_configuration_is_printed_as_the_flags_that_make_it():
+def test_a_configuration_is_printed_as_flags():
     done = run_command("experiments.config", "folder:width=8")
     assert done.returncode == 0, done.stderr
     lines = dict(line.split("=", 1) for line in done.stdout.splitlines())
@@ -38,7 +38,7 @@ def test_a_configuration_is_printed_as_the_flags_that_make_it():
     assert len(lines) == len(settings())
 
 
-def test_the_source_of_one_is_a_beginning_of_ones_own(tmp_path):
+def test_the_printed_source_is_a_valid_configuration(tmp_path):
     source = run_command("experiments.config", "folder", "--source").stdout
     assert source == (ROOT / "configs/folder.py").read_text()
     own = tmp_path / "mine.py"
@@ -75,13 +75,13 @@ def test_an_unknown_configuration_is_refused_with_the_nearest(name, command, tmp
     assert "did you mean 'synthetic'" in refusal(run_command(f"experiments.{command}", *given))
 
 
-def test_a_file_that_makes_none_is_refused(tmp_path):
+def test_a_file_without_get_config_is_refused(tmp_path):
     (tmp_path / "mine.py").write_text("x = 1\n")
     text = refusal(run_command("experiments.config", tmp_path / "mine.py"))
     assert "mine.py: a configuration file needs a function get_config" in text
 
 
-def test_a_reader_that_leaves_ends_the_command_without_a_word():
+def test_a_closed_output_ends_the_command_silently():
     command = f"{sys.executable} -m vidjax config demo | head -1"
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("--config.seed=0\n", "")

@@ -1,4 +1,4 @@
-"""The command that draws what is fed, against the batches themselves."""
+"""Tests the drawn input of a network against the batches themselves."""
 
 import jax.numpy as jnp
 import matplotlib.image
@@ -28,7 +28,7 @@ def config(**changes):
 
 
 def quiet(what, done, total):
-    """Progress that nobody watches."""
+    """A progress function that does nothing."""
 
 
 def test_it_is_the_batch_that_training_gets():
@@ -40,7 +40,7 @@ def test_it_is_the_batch_that_training_gets():
     assert list(fed.names) == [source.classes[label] for label in batches[2]["label"]]
 
 
-def test_what_the_device_would_do_is_done():
+def test_augmentation_of_the_device_is_applied():
     on_host = training_batch(config(augment__chain=1.0), 0, quiet)
     on_device = training_batch(config(augment__chain=1.0, augment__device=True), 0, quiet)
     assert jnp.abs(on_device.clips.astype(int) - on_host.clips.astype(int)).max() <= 1
@@ -49,7 +49,7 @@ def test_what_the_device_would_do_is_done():
 def test_batches_of_a_multigrid_have_the_shape_of_their_step():
     settings = config(multigrid__cycle="long", train__duration="8 steps")
     shapes = {training_batch(settings, number, quiet).clips.shape for number in range(8)}
-    # T/4, H/sqrt2 of 4x24x24, then T/2, then T/2 at the base size.
+    # (T/4, H/sqrt2) of 4x24x24, then (T/2, H/sqrt2), then (T/2, H).
     assert {(32, 1, 16, 16, 3), (16, 2, 16, 16, 3), (8, 2, 24, 24, 3)} & shapes
 
 
@@ -59,14 +59,14 @@ def test_views_are_all_clips_by_crops():
     assert [name.partition(", ")[2] for name in fed.names] == ["clip 1, crop 1", "clip 2, crop 1"]
 
 
-def test_what_there_is_not_is_refused():
+def test_missing_batches_and_videos_are_refused():
     with pytest.raises(ValueError, match="batch 3: the run has 3 batches, counted from 0"):
         training_batch(config(), 3, quiet)
     with pytest.raises(ValueError, match="video 12: split 'test' has 12 videos, counted"):
         views_of(config(), 12, quiet)
 
 
-def test_the_command_draws_a_picture_and_keeps_one_that_is_there(tmp_path):
+def test_the_command_draws_a_figure_and_overwrites_none(tmp_path):
     sheet = tmp_path / "sheet.png"
     command = ["experiments.contact_sheet", "--config=configs/synthetic.py", f"--output={sheet}"]
     small = [
@@ -79,7 +79,7 @@ def test_the_command_draws_a_picture_and_keeps_one_that_is_there(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "4 of 4 clips, each 4x32x32" in done.stdout
     picture = matplotlib.image.imread(sheet)
-    # Four rows and four columns of clips, shown at least at 96 pixels.
+    # Four rows of clips with four frames each, drawn at 96 pixels or more.
     assert min(picture.shape[:2]) > 4 * 96
     again = run_command(*command, *small)
     assert again.returncode == 2

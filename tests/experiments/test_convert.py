@@ -1,4 +1,4 @@
-"""Published weights become a folder, and a run starts from it."""
+"""Tests converting published weights to a folder, and starting a run from it."""
 
 import json
 
@@ -22,7 +22,7 @@ def call(module, *arguments):
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A published layout with published widths: the smallest there is, with 7 classes."""
+    """Writes the smallest network of a published layout, with 7 classes."""
     keys = {"conv1.weight": (16, 3, 3, 3)} | norm("bn1", 16)
     inputs = 16
     for layer, outputs in enumerate((16, 32, 64), start=1):
@@ -39,7 +39,7 @@ def checkpoint(tmp_path_factory):
     return file
 
 
-def test_a_checkpoint_becomes_weights_with_preprocessing_and_card(checkpoint, tmp_path):
+def test_a_checkpoint_is_converted_with_preprocessing_and_card(checkpoint, tmp_path):
     output = tmp_path / "weights"
     arguments = ("--model=cifar_resnet_110", f"--checkpoint={checkpoint}", f"--output={output}")
     done = call("convert", *arguments)
@@ -48,7 +48,7 @@ def test_a_checkpoint_becomes_weights_with_preprocessing_and_card(checkpoint, tm
     assert "create_model('cifar_resnet_110', num_classes=7, shortcut='pad_around')" in done.stdout
     facts = json.loads((output / "model.json").read_text())
     card = vidjax.model_card("cifar_resnet_110")
-    # The project trained on CIFAR with the colours of ImageNet.
+    # The project trained on CIFAR with ImageNet's normalisation.
     assert facts["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
     assert facts["card"]["paper"] == card.paper
     assert facts["source"].startswith("resnet110.safetensors, sha256 ")
@@ -65,7 +65,7 @@ def test_a_checkpoint_becomes_weights_with_preprocessing_and_card(checkpoint, tm
     assert "is not empty; name another --output" in again.stderr
 
 
-def test_what_is_no_checkpoint_is_said_in_one_error(tmp_path):
+def test_other_files_are_refused_in_one_line(tmp_path):
     wrong = tmp_path / "notes.pth"
     wrong.write_text("not a checkpoint")
     done = call("convert", "--model=r3d_18", f"--checkpoint={wrong}", f"--output={tmp_path}/out")
@@ -75,13 +75,13 @@ def test_what_is_no_checkpoint_is_said_in_one_error(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_order_of_colours_is_refused_where_it_has_no_effect(checkpoint, tmp_path):
+def test_a_channel_order_without_effect_is_refused(checkpoint, tmp_path):
     arguments = (f"--checkpoint={checkpoint}", f"--output={tmp_path / 'out'}", "--channels=BGR")
     done = call("convert", "--model=r3d_18", "--inflate=mean", *arguments)
     assert "--channels has no effect with --inflate" in refusal(done)
 
 
-def test_a_run_starts_from_converted_weights_and_keeps_what_they_say(tmp_path):
+def test_a_run_starts_from_converted_weights_and_keeps_their_settings(tmp_path):
     keys = {"conv1.weight": (4, 3, 7, 7, 7)} | norm("bn1", 4)
     keys |= {"layer1.0.conv1.weight": (4, 4, 3, 3, 3), "layer1.0.conv2.weight": (4, 4, 3, 3, 3)}
     keys |= norm("layer1.0.bn1", 4) | norm("layer1.0.bn2", 4)
@@ -108,7 +108,7 @@ def test_a_run_starts_from_converted_weights_and_keeps_what_they_say(tmp_path):
     model = json.loads((run / "config.json").read_text())["model"]
     assert model["options"]["width"] == 4
     assert model["mean"] == list(vidjax.model_card("r3d_18").mean)
-    # Without a learning rate the run ends where it started: at the weights.
+    # With a learning rate of zero, the run ends with the weights that it started from.
     from vidjax.run.config import from_mapping
     from vidjax.run.network import Network
     from vidjax.run.restoring import restore
@@ -145,7 +145,7 @@ def test_options_classes_and_colours_are_kept_with_the_weights(small, tmp_path):
     assert trained.preprocessing.std == (1.0, 0.5, 0.25)
     clip = np.zeros((1, 2, 16, 16, 3), np.float32)
     assert trained.model.apply(trained.variables, clip, train=False).shape == (1, len(NAMES))
-    # Folders of before classes were kept.
+    # Folders from before classes were stored.
     facts = json.loads((output / "model.json").read_text())
     del facts["classes"]
     (output / "model.json").write_text(json.dumps(facts))
@@ -167,7 +167,9 @@ def test_options_classes_and_colours_are_kept_with_the_weights(small, tmp_path):
         ("--inflate=mean", "only image ResNets with"),
     ],
 )
-def test_what_does_not_fit_is_one_line_and_writes_nothing(small, tmp_path, flag, message):
+def test_invalid_arguments_are_refused_in_one_line_and_write_nothing(
+    small, tmp_path, flag, message
+):
     (tmp_path / "two.txt").write_text("walk\nrun\n")
     flags = (f"--checkpoint={small}", f"--output={tmp_path}/out", flag.format(tmp_path))
     assert message in refusal(call("convert", *SMALL, *flags))

@@ -12,20 +12,20 @@ ALONE = Problem((1, 2, 6, 6, 4), (1, 1, 1, 4, 8), (2, 2, 2), ((0, 0),) * 3)
 
 @pytest.fixture(autouse=True)
 def without_onednn(monkeypatch):
-    """So that what there is to time does not depend on the machine."""
+    """Without oneDNN, so that the timed algorithms do not depend on the machine."""
     available = "vidjax.layers.convolution.onednn.algorithm.available"
     monkeypatch.setattr(available, lambda *_: False)
 
 
-def test_a_networks_convolutions_are_found_once_and_without_dead_taps():
+def test_each_convolution_is_listed_once_without_dead_taps():
     found = convolution_times.convolutions("r3d_18", (1, 8, 64, 64, 3), "float32")
     assert len(found) == len(set(found)) == 11
     assert found[0].kernel == (7, 7, 7, 3, 64)
-    # The last stage has one frame, of which two of the three taps in time see nothing.
+    # The last stage has one frame, so two of the three temporal taps meet only padding.
     assert found[-2].kernel == (1, 3, 3, 512, 512)
 
 
-def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path, monkeypatch):
+def test_the_table_has_a_row_for_each_choice_and_is_never_overwritten(tmp_path, monkeypatch):
     monkeypatch.setattr(convolution_times, "convolutions", lambda *_: [SPACE, ALONE])
     path = tmp_path / "table.csv"
     given = (["one", "another"], (1, 2, 6, 6, 3), "float32", 1, path, "the command")
@@ -48,7 +48,7 @@ def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path,
         convolution_times.measure(*given)
 
 
-def test_a_table_that_is_there_is_left_alone(tmp_path):
+def test_an_existing_table_is_not_overwritten(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("mine")
     done = run_command("experiments.benchmark", "kernels", f"--measure={path}")
@@ -57,7 +57,7 @@ def test_a_table_that_is_there_is_left_alone(tmp_path):
     assert path.read_text() == "mine"
 
 
-def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
+def test_an_interrupted_measurement_is_continued(tmp_path, monkeypatch):
     timed = []
 
     def times(algorithms, name, problem, *_):
@@ -74,7 +74,7 @@ def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         convolution_times.measure(*given, "the command")
     assert not path.exists()
-    # Killed while it wrote: the second row has no end.
+    # The process was killed while it wrote, so the second row is incomplete.
     part.write_text(part.read_text()[:-9])
     with pytest.raises(ValueError, match=r"table.csv.part belongs to another command"):
         convolution_times.measure(*given, "another command")

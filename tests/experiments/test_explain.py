@@ -21,10 +21,10 @@ def call(*arguments, method="frequency"):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """A run of few steps, not perfect, of a network without random scaling."""
+    """A run of few steps of an imperfect network without random scaling."""
     config = synthetic.get_config()
     config.model.name = "slowonly_34"
-    # One block, in the third stage: compiling is what these tests wait for.
+    # One block in the third stage, because these tests mostly wait for compilation.
     config.model.options = {"width": 8, "depths": (0, 0, 1, 0), "dropout": 0.0}
     config.data.options = {"num_classes": 5, "videos": 40, "frames": 4, "size": 32}
     config.data.threads = 1
@@ -39,7 +39,7 @@ def plain(tmp_path_factory):
 
 
 def with_options(run, name, options):
-    """The same weights in a run with other options of the network."""
+    """A run with the same weights and other options of the network."""
     copy = run.with_name(name)
     shutil.copytree(run, copy)
     config = json.loads((copy / "config.json").read_text())
@@ -54,7 +54,7 @@ def with_scaling(run, name, settings):
 
 
 def evaluated(run):
-    """Accuracy and number of videos, as the project's evaluation has them."""
+    """Returns the accuracy and number of videos of the run's evaluation."""
     with ProgressLine() as progress:
         report, *_ = evaluate(from_mapping(read_config(run)), open_run(run), run, progress)
     summary = json.loads(report.read_text())
@@ -62,7 +62,7 @@ def evaluated(run):
 
 
 @pytest.mark.slow
-def test_curves_are_those_of_networks_that_scale(plain, tmp_path):
+def test_curves_equal_the_accuracy_of_networks_with_scaled_features(plain, tmp_path):
     own = {"window": [1, 5, 5], "at": ["norm1"]}
     wide = with_scaling(plain, "wide", own)
     output = tmp_path / "new" / "pictures"
@@ -80,7 +80,7 @@ def test_curves_are_those_of_networks_that_scale(plain, tmp_path):
     assert all(int(r["correct"]) == pytest.approx(float(r["top1"]) * videos) for r in rows)
     for run in (plain, wide):
         assert found[str(run), "low", 1.0] == found[str(run), "high", 1.0] == top1
-    # The same weights in a network that scales by itself, which nothing here takes part in.
+    # The same weights in a network whose options scale its features.
     for run, part, settings in (
         (plain, "low", {"target": "mean"}),
         (wide, "high", {"target": "residual", **own}),
@@ -107,8 +107,8 @@ def test_the_filter_of_the_curves_can_be_chosen(plain, tmp_path):
 
 
 @pytest.mark.slow
-def test_batch_statistics_estimated_anew_forget_a_scale_of_all_features(plain, tmp_path):
-    """At scale 0 of the high frequencies nothing but statistics tells a scale of the low ones."""
+def test_recalibrated_batch_statistics_undo_a_scale_of_all_features(plain, tmp_path):
+    """With high frequencies scaled by 0, only statistics depend on the low ones' scale."""
     rows = {}
     for clips in (0, 16):
         output = tmp_path / f"{clips}"
@@ -128,14 +128,14 @@ def test_batch_statistics_estimated_anew_forget_a_scale_of_all_features(plain, t
         "estimated anew at each scale from 16 training clips"
         in (output / "reliance.md").read_text()
     )
-    # 1000 times the one part is, but for a thousandth, the other part at a thousandth.
+    # Up to a common factor, one part times 1000 is nearly the other part times 0.001.
     estimated = rows[16]
     assert estimated["low", 1000.0] == pytest.approx(estimated["high", 0.001], abs=1)
     assert estimated["high", 1000.0] == pytest.approx(estimated["low", 0.001], abs=1)
     assert rows[0] != rows[16]
 
 
-def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
+def test_invalid_arguments_are_refused_in_one_line(plain, tmp_path):
     i3d = with_options(plain, "i3d", {"name": "i3d", "options": {"width": 8}})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "frequency.png").touch()
@@ -164,12 +164,12 @@ def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_an_unknown_method_is_answered_with_those_there_are(tmp_path):
+def test_the_error_for_an_unknown_method_lists_the_known_ones(tmp_path):
     done = call(f"--workdir={tmp_path}", f"--output={tmp_path}", method="frequncy")
     assert "did you mean 'frequency'? Known: frequency" in refusal(done)
 
 
-def test_help_explains_itself_with_an_example():
+def test_help_has_an_example():
     done = call("--help")
     assert "vidjax explain --workdir=runs/demo" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Faithfulness of maps: an oracle wins, results are kept, and what does not fit is refused."""
+"""Tests faithfulness: an oracle wins, results are kept, and invalid arguments are refused."""
 
 import csv
 import dataclasses
@@ -31,7 +31,7 @@ DATA = {"classes": ("kick", "wave_quickly"), "train_per_class": 1, "test_per_cla
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Runs on marionette: one of two steps, and the same as if of another seed."""
+    """Makes a run of two steps on marionette, and a copy that counts as another seed."""
     root = tmp_path_factory.mktemp("faithfulness")
     config = two_steps()
     config.data.update({"name": "marionette", "data_dir": str(root / "data"), "short_side": 32})
@@ -44,7 +44,7 @@ def root(tmp_path_factory):
 
 
 def two_steps():
-    """A run on random arrays."""
+    """Makes a run on random arrays."""
     config = synthetic.get_config()
     config.model.name = "slowonly_34"
     config.model.options = {"width": 8, "depths": (0, 0, 1, 0), "dropout": 0.0}
@@ -75,7 +75,7 @@ def opened(run):
 
 @pytest.fixture
 def registering(monkeypatch):
-    """What is registered goes with the test."""
+    """Registered modules are removed after the test."""
     monkeypatch.setattr(plugins, "_registered", {})
     yield
     monkeypatch.undo()
@@ -89,7 +89,7 @@ def test_an_oracle_points_into_every_mask_and_chance_does_not(root, registering)
     masks = {video_clip.clip.tobytes(): video_clip.mask for video_clip in clips}
 
     def draw(network, variables, clip, class_index, layer):
-        """The mask itself."""
+        """Draws the mask itself."""
         return Heat((masks[np.asarray(clip[0]).tobytes()].astype(np.float32),), 0)
 
     oracle = SimpleNamespace(MAPS=(Map("oracle", "O", draw, "here"),))
@@ -112,12 +112,12 @@ def test_masks_are_cut_as_the_frames_are(root):
     for video_clip in evaluation.clips():
         stored = read_masks(folder / video_clip.name)
         (indices,) = evaluation.network.views.shape.view_indices(len(stored), 1)
-        # The crop is the middle of frames that are as high as it is.
+        # The crop is the middle of frames of the same height.
         assert np.array_equal(video_clip.mask, stored[indices, :, 8:40])
 
 
 @pytest.mark.slow
-def test_seeds_are_one_network_and_what_is_the_same_compares_as_the_same(root, tmp_path):
+def test_seeds_are_one_network_and_equal_weights_give_equal_maps(root, tmp_path):
     output = tmp_path / "out"
     more = ("--sanity=1", f"--shuffled={root / 'second'}")
     done = faithfulness(root, ("first", "second"), MAPS, f"--output={output}", *more)
@@ -126,7 +126,7 @@ def test_seeds_are_one_network_and_what_is_the_same_compares_as_the_same(root, t
     assert {row["network"] for row in found} == {"slowonly_34"}
     assert {(row["videos"], row["seeds"]) for row in found} == {("4", "2")}
     by = {(row["map"], row["quantity"]): row for row in found}
-    # The same weights twice: seeds do not differ, but for random maps.
+    # The same weights twice: only random maps differ between the seeds.
     assert float(by["cam", "energy"]["seeds_half"]) == 0
     assert float(by["random", "energy"]["seeds_half"]) > 0
     sane = rows(output / "sanity.csv")
@@ -152,13 +152,13 @@ def test_a_run_on_shuffled_labels_is_of_the_same_network(root, tmp_path):
     assert "none of the runs has this network" in refusal(faithfulness(root, ["first"], *given))
 
 
-def test_an_interrupted_command_goes_on_and_ends_as_one_that_was_not(root, tmp_path):
+def test_a_resumed_command_gives_the_results_of_an_uninterrupted_one(root, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert faithfulness(root, ["first"], MAPS, f"--output={whole}").returncode == 0
     shutil.copytree(whole, broken)
     kept = (broken / "measured.jsonl").read_text().splitlines()
     assert len(kept) == 4 * 5
-    # As a kill leaves it: some lines, half of one, and no results.
+    # The state after a kill: some lines, an incomplete line, and no results.
     (broken / "measured.jsonl").write_text("\n".join([*kept[:7], kept[7][:20]]))
     for file in broken.iterdir():
         if file.name not in ("measured.jsonl", "settings.json"):
@@ -181,7 +181,7 @@ def test_videos_without_masks_have_deletion_and_insertion(tmp_path):
     assert {row["quantity"] for row in found} == {"deletion", "insertion"}
 
 
-def test_what_does_not_fit_is_said_in_one_line(root, tmp_path):
+def test_invalid_arguments_are_refused_in_one_line(root, tmp_path):
     def refused(run, *arguments):
         return refusal(faithfulness(root, [run], f"--output={tmp_path}", *arguments))
 
@@ -194,7 +194,7 @@ def test_what_does_not_fit_is_said_in_one_line(root, tmp_path):
     assert "faithfulness.csv exists already" in refused("first")
 
 
-def test_results_that_somebody_has_changed_are_refused(root, tmp_path):
+def test_changed_results_are_refused(root, tmp_path):
     def refused():
         given = ("--maps=cam", "--videos=1", f"--output={tmp_path}")
         return refusal(faithfulness(root, ["first"], *given))

@@ -1,4 +1,4 @@
-"""Names of an explanation's files, which are made of the classes' names."""
+"""Tests the names of an explanation's files, which contain names of classes."""
 
 from types import SimpleNamespace
 
@@ -17,5 +17,5 @@ def test_a_class_of_any_name_gets_a_file_beside_the_others(tmp_path, label):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_one_explanation_needs_no_name():
+def test_a_single_explanation_has_no_class_in_its_file_names():
     assert _places([Part(SimpleNamespace(label="a/b"))]) == [""]

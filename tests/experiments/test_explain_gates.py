@@ -1,4 +1,4 @@
-"""Open gates by the command: a run of a few steps, its tables and its picture."""
+"""Tests the command for gates: its tables and its figure, for a run of a few steps."""
 
 import csv
 
@@ -15,7 +15,7 @@ VIDEOS, STEPS = 16, 6
 
 @pytest.fixture(scope="module")
 def gated(tmp_path_factory):
-    """A run whose gate is open for three steps and then shut, as random cells leave it."""
+    """A run whose gate is open for three steps and then closed, because its cells are untrained."""
     config = synthetic.get_config()
     options = {"srtg": "final", "gate": "hard", "gate_warmup_steps": 3}
     config.model.name = "r3d_34_e1"
@@ -54,13 +54,13 @@ def test_gates_are_tested_and_their_log_is_drawn(gated, tmp_path):
         for quantity in ("open", "matched")
     }
     assert list(by_step["open"]) == list(range(1, STEPS + 1))
-    # In the warm-up all are open; after it those that match.
+    # During the warm-up all gates are open, afterwards those that match.
     assert [float(by_step["open"][step]) for step in (1, 2, 3)] == [1, 1, 1]
     assert all(by_step["open"][step] == by_step["matched"][step] for step in (4, 5, 6))
     assert cv2.imread(str(output / "gates.png")) is not None
 
 
-def test_a_run_without_gates_is_answered_in_one_line(gated, tmp_path):
+def test_a_run_without_gates_is_refused_in_one_line(gated, tmp_path):
     plain = with_options(gated, "plain", {"options": {"width": 4, "depths": [1, 0, 0, 0]}})
     ended = call(f"--workdir={plain}", f"--output={tmp_path / 'x'}", method="gates")
     assert ended.returncode == 2

@@ -1,4 +1,4 @@
-"""Pyramids and kernels from the command line, of a network that has hardly learnt."""
+"""Tests pyramids and kernels from the command line, for a barely trained network."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ BEFORE = "layer4/block1/conv1"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A run of two steps of a network with Class Regularization, and two videos."""
+    """Makes a run of two steps with Class Regularization, and two videos."""
     root = tmp_path_factory.mktemp("pyramids")
     config = synthetic.get_config()
     config.model.name = "r3d_18"
@@ -70,7 +70,7 @@ def test_a_pyramid_down_to_kernels_is_written_and_plays(folder, tmp_path):
         assert (played[0] != played[-1]).any()
 
 
-def test_kernels_of_two_videos_and_two_classes_stand_in_one_picture(folder, tmp_path):
+def test_kernels_of_two_videos_and_two_classes_are_in_one_figure(folder, tmp_path):
     classes = json.loads((folder / "run" / "classes.json").read_text())[:2]
     given = (f"--classes={','.join(classes)}", "--threshold=0.3", "--depth=2")
     done = explain(folder, "kernels", *given, f"--output={tmp_path}", videos=("kick", "clap"))
@@ -81,7 +81,7 @@ def test_kernels_of_two_videos_and_two_classes_stand_in_one_picture(folder, tmp_
     assert {(row["video"], row["label"]) for row in rows} == {
         (f"{name}.mp4", label) for name in ("kick", "clap") for label in classes
     }
-    # One kernel of each level, where two layers are one sum.
+    # One kernel of each level; two layers are summed.
     assert len(rows) == 4 * 2
     assert {row["layer"] for row in rows if row["level"] == "1"} == {
         f"{LAST} + layer4/block1/shortcut/conv"
@@ -103,7 +103,7 @@ def test_the_most_amplified_channels_are_drawn(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     picture = cv2.imread(str(tmp_path / "amplified.png"))
     assert picture.std() > 5
-    # Two strips of three frames beside each other, and the clip above them.
+    # Two strips of three frames side by side, and the clip above them.
     assert picture.shape[1] == pytest.approx((1.45 + 6 * 0.74 + 0.14 + 0.15) * 160, abs=1)
 
 
@@ -121,7 +121,7 @@ def test_the_most_amplified_channels_are_drawn(folder, tmp_path):
         ("kernels", ("--per_level=0",), "--per_level=0"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, method, arguments, message):
+def test_invalid_arguments_are_refused_in_one_line(folder, tmp_path, method, arguments, message):
     done = explain(folder, method, f"--output={tmp_path / 'new'}", *arguments)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Explanations of a video from the command line, of networks that have hardly learnt."""
+"""Tests explanations of a video from the command line, for barely trained networks."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from vidjax.training.loop import train
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two runs of two steps, one with Class Regularization after each block, and a video."""
+    """Makes two runs of two steps, one with Class Regularization after each block, and a video."""
     root = tmp_path_factory.mktemp("explain")
     regularized = {"class_reg": {"after": "block"}, "depths": (0, 0, 0, 2)}
     for name, options in (("plain", {}), ("cr", regularized)):
@@ -54,12 +54,13 @@ def explain(folder, method, *arguments, runs="plain", video="kick.mp4"):
     return run_command("experiments.explain", *given, *arguments)
 
 
-def test_tubes_of_two_networks_stand_side_by_side(folder, tmp_path):
+def test_tubes_of_two_networks_are_side_by_side(folder, tmp_path):
     done = explain(folder, "tubes", f"--output={tmp_path / 'new'}", runs="plain,cr")
     assert done.returncode == 0, done.stderr
     files = [tmp_path / "new" / f"tubes.{end}" for end in ("mp4", "gif", "png", "html")]
     assert done.stdout.split() == list(map(str, files))
-    # The video, both classes and two blocks of the second: rows of 5 frames of 96x128, tripled.
+    # The video, both classes and two blocks of the second run: rows of 5 frames of 96x128, enlarged
+    # three times.
     sheet = cv2.imread(str(files[2]))
     assert sheet.shape[1] == 5 * (384 + 3)
     assert 5 * 288 < sheet.shape[0] < 6 * 288
@@ -126,16 +127,16 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
         # Every second frame of 15 a second, from the middle of the video.
         assert np.allclose(np.diff(arrays[f"{names[0]}.times"]), 2 / 15, atol=1e-3)
         assert arrays[f"{names[0]}.size"].tolist() == [96, 128]
-        # The middle 32 of 43 columns, which 128 were resized to.
+        # The middle 32 of 43 columns, after resizing from 128.
         window = [0, 5 * 128 / 43, 96, 32 * 128 / 43]
         assert arrays[f"{names[0]}.window"].tolist() == pytest.approx(window)
-    # Two maps of each class, and the difference of each map: rows below the video's own.
+    # Rows below the video: two maps of each class, and the difference of each map.
     sheet = cv2.imread(str(files[2]))
     assert 7 * 288 < sheet.shape[0] < 8 * 288
 
 
 @pytest.mark.slow
-def test_few_cells_are_said_and_an_earlier_layer_is_drawn_over(folder, tmp_path):
+def test_a_warning_about_few_cells_suggests_an_earlier_layer(folder, tmp_path):
     done = explain(folder, "tubes", f"--output={tmp_path / 'tubes'}")
     (offer,) = re.findall(r"--layer=(\S+) maps an earlier layer, which has more", done.stderr)
     assert "1x4x4 cells locate coarsely" in done.stderr
@@ -150,7 +151,7 @@ def test_few_cells_are_said_and_an_earlier_layer_is_drawn_over(folder, tmp_path)
 
 
 @pytest.mark.slow
-def test_tau_is_a_half_and_the_literal_form_one_flag_away(folder, tmp_path):
+def test_tau_is_a_half_by_default_and_can_be_turned_off(folder, tmp_path):
     heats = {}
     for name, given in {"": (), "half": ("--tau=0.5",), "none": ("--tau=none",)}.items():
         output = tmp_path / (name or "default")
@@ -161,7 +162,7 @@ def test_tau_is_a_half_and_the_literal_form_one_flag_away(folder, tmp_path):
     assert heats[""] == heats["half"] != heats["none"]
 
 
-def test_a_prediction_explains_itself_and_never_over_another(folder):
+def test_a_prediction_is_explained_in_a_new_folder(folder):
     arguments = (f"--workdir={folder / 'plain'}", f"--video={folder / 'kick.mp4'}", "--explain")
     (folder / "plain" / "explain" / "kick").mkdir(parents=True)
     done = run_command("experiments.predict", *arguments)
@@ -171,7 +172,7 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
     assert str(page) in done.stdout
     assert page.is_file()
     assert page.with_name("tubes.mp4").is_file()
-    # One page has the tubes, the other one also the kernels.
+    # One page has only tubes, the other also kernels.
     (tubes,), (kernels,) = panels_of(page.with_name("tubes.html")), panels_of(page)
     assert tubes["heats"] == kernels["heats"]
     assert "1x4x4 cells · tau 0.5 · 3 passes, " in tubes["heats"][0]["caption"]
@@ -203,7 +204,7 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
         (("--video=empty",), "empty"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, message):
+def test_invalid_arguments_are_refused_in_one_line(folder, tmp_path, arguments, message):
     arguments = [text.replace("=empty", f"={folder / 'empty.mp4'}") for text in arguments]
     done = explain(folder, "pyramid", f"--output={tmp_path / 'new'}", *arguments)
     assert done.returncode == 2, done.stderr
@@ -228,7 +229,7 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, mess
         (("--tau=0.5",), "--tau is not for --method=maps"),
     ],
 )
-def test_maps_that_cannot_be_drawn_are_said_in_one_line(folder, tmp_path, arguments, message):
+def test_maps_that_cannot_be_drawn_are_refused_in_one_line(folder, tmp_path, arguments, message):
     done = explain(folder, "maps", f"--output={tmp_path / 'new'}", *arguments)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr.splitlines()[-1]

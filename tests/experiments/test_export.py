@@ -1,4 +1,4 @@
-"""A trained network leaves vidjax: files that other programs load, its card and what it costs."""
+"""Tests exported networks: files that other programs load, the card, and the streaming report."""
 
 import collections
 import dataclasses
@@ -37,7 +37,7 @@ from vidjax.trained.sources.run import open_run
 from vidjax.trained.trained_network import Weights
 
 CLASSES = ("sit", "stand", "walk")
-# What a program of a user does, who has neither vidjax nor Flax.
+# A user's program that has neither vidjax nor Flax.
 WITH_JAX = """
     import jax.export
     blob = bytearray(open(f"{folder}/network.stablehlo", "rb").read())
@@ -63,7 +63,7 @@ PROGRAM = """
 
 
 def noisy(path, array):
-    """Weights and statistics that a network would get by training: none of them 0 or 1."""
+    """Makes weights and statistics like those of a trained network, none of them 0 or 1."""
     noise = np.random.default_rng(len(str(path))).standard_normal(array.shape)
     moved = np.exp(0.3 * noise) if path[-1].key in ("scale", "var") else array + 0.1 * noise
     return jax.device_put(np.asarray(moved, np.float32), array.sharding)
@@ -71,7 +71,7 @@ def noisy(path, array):
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
-    """A run at step 7."""
+    """Makes a run with a checkpoint at step 7."""
     config = synthetic.get_config()
     config.model.options = {"width": 4, "depths": (1, 0, 0, 0), "stem_kernel": (1, 3, 3)}
     config.model.mean, config.model.std = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)
@@ -102,7 +102,7 @@ def clips():
 
 
 def own_logits(own, clips):
-    """Of the module, with colours normalised by the equation."""
+    """Computes the module's logits, with colours normalised by the equation."""
     model, seen = own.trained.model, own.preprocessing
     normal = (clips / 255 - np.asarray(seen.mean)) / np.asarray(seen.std)
     apply = jax.jit(lambda variables, clip: model.apply(variables, clip, train=False))
@@ -122,14 +122,14 @@ def export(*arguments):
 
 @pytest.fixture(scope="module", params=["stablehlo", "saved_model"])
 def exported(request, workdir, tmp_path_factory):
-    """The folder of an export, and what the command said."""
+    """Exports the network; returns the folder and the command's output."""
     output = tmp_path_factory.mktemp("exported") / request.param
     done = export(f"--workdir={workdir}", f"--format={request.param}", f"--output={output}")
     assert done.returncode == 0, done.stderr
     return output, done
 
 
-def test_a_program_without_vidjax_gets_the_networks_logits(exported, clips, expected, tmp_path):
+def test_a_program_without_vidjax_computes_the_networks_logits(exported, clips, expected, tmp_path):
     output, _ = exported
     np.save(tmp_path / "clips.npy", clips)
     np.save(tmp_path / "clip.npy", clips[0])
@@ -145,7 +145,7 @@ def test_a_program_without_vidjax_gets_the_networks_logits(exported, clips, expe
         assert done.stdout.splitlines()[0].endswith(f"%  {likeliest}")
 
 
-def test_the_card_says_how_to_feed_it(exported):
+def test_the_card_describes_the_input(exported):
     output, _ = exported
     card = json.loads((output / "card.json").read_text())
     assert card["classes"] == list(CLASSES)
@@ -159,7 +159,7 @@ def test_the_card_says_how_to_feed_it(exported):
     load.check(output, card)
 
 
-def test_the_report_says_what_a_stream_costs(exported, own):
+def test_the_report_has_the_cost_of_a_stream(exported, own):
     output, done = exported
     report = json.loads((output / "streaming.json").read_text())
     card = json.loads((output / "card.json").read_text())
@@ -169,7 +169,7 @@ def test_the_report_says_what_a_stream_costs(exported, own):
     assert report["float32_bytes"] == sum(array.nbytes for array in arrays)
     assert report["bfloat16_bytes"] * 2 == report["float32_bytes"]
     assert report["artifact_bytes"] > report["float32_bytes"]
-    # A clip's own pixels as float32 are among its activations.
+    # The activations include the clip itself in float32.
     assert report["working_bytes"] >= 4 * 24 * 24 * 3 * 4
     assert report["clip_seconds"] == pytest.approx(4 * 3 / 12.5)
     first, *_, last = report["windows"]
@@ -184,7 +184,7 @@ def test_the_report_says_what_a_stream_costs(exported, own):
     assert "tested: the exported network's logits differ by at most" in done.stdout
 
 
-def test_what_is_there_already_stays(exported, workdir):
+def test_existing_files_are_not_overwritten(exported, workdir):
     output, _ = exported
     before = {file: file.stat() for file in output.rglob("*")}
     done = export(f"--workdir={workdir}", "--format=stablehlo", f"--output={output}")
@@ -193,7 +193,7 @@ def test_what_is_there_already_stays(exported, workdir):
     assert {file: file.stat() for file in output.rglob("*")} == before
 
 
-def test_damage_is_refused(exported, tmp_path):
+def test_damaged_files_are_refused(exported, tmp_path):
     output, _ = exported
     copy = shutil.copytree(output, tmp_path / "copy")
     card = json.loads((copy / "card.json").read_text())
@@ -208,18 +208,18 @@ def test_damage_is_refused(exported, tmp_path):
         load.load(copy)
 
 
-def test_accelerators_get_a_form_that_computes_the_same(own, clips, expected):
+def test_the_program_for_accelerators_computes_the_same(own, clips, expected):
     unchecked = [jax_export.DisabledSafetyCheck.platform()]
     lowered = jax_export.export(
         jax.jit(program_of(own)), platforms=["cuda"], disabled_checks=unchecked
     )(own.trained.variables, clips)
-    # The backend's own 3D convolutions, which our form for the CPU does without.
+    # The backend's own 3D convolutions, which our CPU algorithms do not use.
     assert "dim_numbers = [b, 0, 1, 2, f]x" in lowered.mlir_module()
     logits = np.asarray(lowered.call(own.trained.variables, clips))
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
-def test_what_is_another_function_when_loaded_back_is_not_left_there(own, tmp_path, monkeypatch):
+def test_an_export_that_computes_something_else_is_removed(own, tmp_path, monkeypatch):
     monkeypatch.setattr(load, "load", lambda folder: (lambda clips: np.full((2, 3), 9.0), {}))
     with pytest.raises(ValueError, match="differ by .* from the network's own.*nothing was"):
         exporting.export(own, "stablehlo", tmp_path / "out", platforms=["cpu"])
@@ -234,14 +234,14 @@ def test_without_tensorflow_a_saved_model_is_refused(own, tmp_path, monkeypatch)
 
 
 class Precise(nn.Module):
-    """An operation that StableHLO has since 1.10."""
+    """An operation that StableHLO has since version 1.10."""
 
     @nn.compact
     def __call__(self, clips, train):
         return jax.lax.exp(clips.mean((1, 2, 3)), accuracy=jax.lax.AccuracyMode.HIGHEST)
 
 
-def test_what_tensorflow_cannot_read_is_refused_in_one_line(own, tmp_path):
+def test_operations_that_tensorflow_cannot_read_are_refused_in_one_line(own, tmp_path):
     newer = dataclasses.replace(own.trained, model=Precise(), read=lambda: Weights({}))
     with pytest.raises(ValueError, match=r"saved_model uses StableHLO 1\..*--format=stablehlo$"):
         exporting.export(ExportRequest.of(newer), "saved_model", tmp_path / "out")
@@ -279,7 +279,7 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
         ),
     ],
 )
-def test_what_does_not_fit_is_one_line(workdir, tmp_path, arguments, error):
+def test_invalid_values_are_refused_in_one_line(workdir, tmp_path, arguments, error):
     given = [argument.replace("RUN", str(workdir)) for argument in arguments]
     done = export(*given, f"--output={tmp_path / 'out'}")
     assert done.returncode == 2
@@ -290,7 +290,7 @@ def test_what_does_not_fit_is_one_line(workdir, tmp_path, arguments, error):
 
 @pytest.mark.parametrize(("frames", "stride"), [(4, 2), (3, 5), (1, 4), (8, 1)])
 @pytest.mark.parametrize("every", [1, 2, 3, 4, 7, 10, 40])
-def test_a_buffer_of_that_many_frames_and_no_smaller_one_serves_every_clip(frames, stride, every):
+def test_the_buffer_size_is_the_smallest_that_suffices(frames, stride, every):
     clips = [range(start, start + frames * stride, stride) for start in range(0, 200, every)]
     ending = {clip[-1]: set(clip) for clip in clips}
     stream = sorted({frame for clip in clips for frame in clip if frame < clips[-1][0]})
@@ -325,7 +325,7 @@ def test_clips_of_another_shape_or_type_are_named_with_what_is_expected(clips):
 
 
 def test_a_loaded_networks_classes_are_text():
-    """`load.py` stands alone: it has its own way to write them out."""
+    """`load.py` imports nothing of vidjax, so it escapes names itself."""
     assert load._shown("\x1b]0;title\x07\u202ewalk\n") == r"\x1b]0;title\x07\u202ewalk\n"
     assert load._shown("d\u00e9j\u00e0 vu") == "d\u00e9j\u00e0 vu"
 

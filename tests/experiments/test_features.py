@@ -1,4 +1,4 @@
-"""From videos to features to a probe, as a user types it."""
+"""Tests the commands from videos to features to a probe."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ SMALL = (*FLAGS, "--config.clip.frames=2", "--config.eval.size=16")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Weights, and a folder of classes that brightness tells apart, with one broken file."""
+    """Makes weights, and a folder of classes that differ in brightness, with one broken file."""
     root = tmp_path_factory.mktemp("place")
     write_checkpoint(root / "made.safetensors")
     for label, shade in (("dark", 0.3), ("light", 1.0)):
@@ -43,7 +43,7 @@ def weights(place):
 
 @pytest.fixture(scope="module")
 def features(place, weights):
-    """Of the folder as a data set, and what the command has said."""
+    """Extracts features of the folder as a data set; returns them and the command's output."""
     done = run_command(
         "experiments.features", weights, *SMALL, f"--config.data.manifest={place / 'videos'}",
         f"--output={place / 'features.h5'}", "--clips=2", "--dtype=float16",
@@ -52,7 +52,7 @@ def features(place, weights):
     return place / "features.h5", done
 
 
-def test_a_folder_of_classes_becomes_a_file_and_what_is_broken_is_listed(features):
+def test_a_folder_of_classes_becomes_a_file_and_broken_videos_are_listed(features):
     file, done = features
     assert f"12 rows of 4 features of 12 videos: {file}" in done.stdout
     assert "skipped dark/broken.mp4: " in done.stderr
@@ -67,7 +67,7 @@ def test_a_folder_of_classes_becomes_a_file_and_what_is_broken_is_listed(feature
     assert found.about["preprocessing"]["size"] == 16
 
 
-def test_a_probe_tells_the_classes_apart_and_can_be_compared(features, tmp_path):
+def test_a_probe_separates_the_classes_and_can_be_compared(features, tmp_path):
     file, _ = features
     for method in ("linear", "knn"):
         done = run_command(
@@ -126,7 +126,7 @@ def test_what_does_not_fit_is_refused_in_one_line(place, weights, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_command_goes_on_where_it_was(place, weights, tmp_path):
+def test_a_killed_command_resumes(place, weights, tmp_path):
     given = [weights, *SMALL, f"--videos={place / 'videos'}", "--window_stride=0.08"]
     whole = [*given, f"--output={tmp_path / 'whole.npz'}"]
     assert run_command("experiments.features", *whole).returncode == 0
@@ -155,7 +155,7 @@ def test_a_killed_command_goes_on_where_it_was(place, weights, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
-def test_what_is_asked_to_end_keeps_the_rows_that_are_there(place, weights, tmp_path, number, ends):
+def test_sigterm_keeps_the_finished_rows(place, weights, tmp_path, number, ends):
     given = [weights, *SMALL, f"--videos={place / 'videos'}", f"--output={tmp_path / 'f.npz'}"]
     fault = (
         "import os; from vidjax.trained.feature_files import unfinished as u; "
@@ -168,8 +168,8 @@ def test_what_is_asked_to_end_keeps_the_rows_that_are_there(place, weights, tmp_
     assert len(read_features(tmp_path / "f.npz.unfinished/000000.npz")) == 1
 
 
-def test_the_page_on_features_is_of_what_there_is(place, features, monkeypatch):
-    """Its Python as it stands but for the weights, and the flags of its commands."""
+def test_the_page_on_features_is_correct(place, features, monkeypatch):
+    """Runs its Python with other weights, and parses the flags of its commands."""
     monkeypatch.chdir(place)
     write_video(place / "my.mp4", numbered_frames(20))
     write_features(place / "features.npz", read_features(features[0]))

@@ -1,4 +1,4 @@
-"""Figures of the works: what is drawn is what trains, selects and was logged."""
+"""Tests the papers' figures: they show the data that training, selection and logs have."""
 
 import json
 
@@ -16,7 +16,7 @@ def call(*arguments, cwd):
     return run_command("experiments.figure", *arguments, cwd=cwd)
 
 
-def test_an_epoch_of_each_cycle_is_as_much_work_a_step():
+def test_the_steps_of_each_cycle_cost_the_same():
     base = GridShape(32, 16, 224)
     tables = multigrid.tables(Multigrid(both="capped"), base, 24)
     assert {len(table) for table in tables.values()} == {24}
@@ -33,7 +33,7 @@ def test_an_epoch_of_each_cycle_is_as_much_work_a_step():
 def test_starts_are_normal_around_a_quarter_of_the_video():
     found = starts.sample(ClipShape(16, 5, 16, sampling="normal_start"), 250, draws=4000)
     assert found.starts.sum() == pytest.approx(1)
-    # Clips that start in the first half, cut off there.
+    # Starts are truncated to the first half.
     assert not found.starts[126:].any()
     law = stats.truncnorm(-1.5, 1.5, loc=62.5, scale=250 / 6)
     expected = law.cdf(62.5) - law.cdf(20)
@@ -54,7 +54,7 @@ def test_curves_are_what_the_runs_have_logged(tmp_path):
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = curves.read(run)
     assert found.by_split == {"train": ([1, 2], [25.0, 50.0]), "test": ([2], [40.0])}
-    # Of many logs a point is the mean of some, at the last of them.
+    # With many log lines, a point is the mean of several, at the last of them.
     assert curves.thinned([1, 2, 3, 4, 5], [1.0, 3.0, 5.0, 7.0, 9.0], 3) == ([2, 4, 5], [2, 6, 9])
     (axes,) = curves.draw([found]).axes
     assert [line.get_linestyle() for line in axes.lines] == ["--", "-"]
@@ -66,7 +66,7 @@ def test_curves_are_what_the_runs_have_logged(tmp_path):
 
 
 def run_of(folder, epochs, tests):
-    """A run of epochs of ten steps, tested after each epoch."""
+    """Writes a run with epochs of ten steps, evaluated after each epoch."""
     folder.mkdir(parents=True)
     lines = [{"step": 3, "split": "train", "top1": 0.01}]
     for number, (train, test) in enumerate(zip(epochs, tests, strict=True), 1):
@@ -80,7 +80,7 @@ def run_of(folder, epochs, tests):
 def test_curves_of_a_row_are_means_over_its_seeds_with_a_band(tmp_path):
     plain = [
         run_of(tmp_path / "plain/seed0", (0.3, 0.9), (0.25, 0.5)),
-        # A seed that has only begun shortens the row.
+        # An unfinished seed shortens the row.
         run_of(tmp_path / "plain/seed1", (0.5, 0.7, 0.8), (0.35, 0.4, 0.4)),
     ]
     rms = run_of(tmp_path / "rms/seed0", (0.2, 0.6), (0.3, 0.6))
@@ -107,7 +107,7 @@ def test_curves_of_a_row_are_means_over_its_seeds_with_a_band(tmp_path):
     ]
 
 
-def test_selected_frames_are_framed():
+def test_selected_frames_are_outlined():
     selection = frames.Selection(
         np.zeros((6, 4, 4, 3)), np.array([1.9, 1.5, 1.8, 1.6]), np.array([2, 3, 4]), "stem"
     )

@@ -1,4 +1,4 @@
-"""Findings in programs' texts, by hand and of a program that JAX compiles here."""
+"""Tests findings in handwritten programs, and in one that JAX compiles here."""
 
 import jax
 import jax.numpy as jnp
@@ -37,16 +37,16 @@ def test_products_of_float32_are_found_and_those_of_bfloat16_are_not():
     assert found.where == "jit(step)/r3d/conv/conv_general_dilated"
 
 
-def test_moves_of_whole_arrays_count_outside_of_fusions_alone():
+def test_copies_of_whole_arrays_count_only_outside_of_fusions():
     (transpose,) = of_kind("transposes")
     assert (transpose.what, transpose.where) == ("f32[16, 4, 8]", "jit(step)/r3d/pool/transpose")
     assert [each.size for each in of_kind("copies")] == [16 * 4 * 8 * 4]
     assert not of_kind("pads")
 
 
-def test_padding_is_what_tiles_hold_beside_the_numbers():
+def test_padding_is_the_unused_part_of_tiles():
     sizes = {(each.what, each.size) for each in of_kind(TILES)}
-    # The last axis has 8 of 128 channels; of 4 rows, 8 are stored.
+    # The last axis uses 8 of 128 channels; 4 rows are stored as 8.
     assert ("f32[4, 16, 8]", 4 * 16 * (128 - 8) * 4) in sizes
     assert ("f32[16, 4, 8]", 16 * (8 * 128 - 4 * 8) * 4) in sizes
     assert ("bf16[8, 64]", 8 * 64 * 2) in sizes

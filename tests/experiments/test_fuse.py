@@ -1,4 +1,4 @@
-"""`vidjax fuse` on evaluations and predictions that are on disk."""
+"""Tests `vidjax fuse` on stored evaluations and predictions."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ def chances(seed, split):
 
 
 def evaluated(run, seed, split="test", views=(2, 3)):
-    """A run that was evaluated with --scores."""
+    """Writes a run that was evaluated with --scores."""
     clips, crops = views
     write_report(
         run / "eval",
@@ -50,7 +50,7 @@ def runs(tmp_path):
     return evaluated(tmp_path / "rgb", 0), evaluated(tmp_path / "flow", 1)
 
 
-def test_two_runs_become_an_evaluation_that_compares_with_them(runs, tmp_path):
+def test_two_runs_are_fused_into_an_evaluation_that_can_be_compared(runs, tmp_path):
     done = fused(*runs, "--weights=1,1.5", f"--output={tmp_path / 'fused'}")
     assert done.returncode == 0, done.stderr
     rgb, flow = (chances(seed, "test").astype(np.float32).astype(float) for seed in (0, 1))
@@ -77,7 +77,7 @@ def test_two_runs_become_an_evaluation_that_compares_with_them(runs, tmp_path):
     assert [row["predicted"] for row in rows] == [CLASSES[k] for k in expected.argmax(axis=1)]
 
 
-def test_files_without_labels_become_scores_alone(tmp_path):
+def test_files_without_labels_are_fused_into_scores_only(tmp_path):
     files = [tmp_path / "a.npz", tmp_path / "b.npz"]
     for seed, file in enumerate(files):
         names = [f"{number}.mp4" for number in range(VIDEOS + seed)][seed:]
@@ -96,7 +96,7 @@ def test_files_without_labels_become_scores_alone(tmp_path):
     np.testing.assert_allclose(read_score_table(file).scores, expected, rtol=1e-4)
 
 
-def test_several_labels_a_video_are_scored_by_mean_average_precision(tmp_path):
+def test_multi_label_scores_are_ranked_by_mean_average_precision(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.random((VIDEOS, 3)) < 0.4
     scores = [np.clip(0.3 * labels + 0.7 * rng.random((VIDEOS, 3)), 0, 1) for _ in range(2)]
@@ -138,7 +138,7 @@ def test_weights_are_chosen_on_another_split(runs, tmp_path):
     assert report["searched"]["split"] == "val"
 
 
-def test_what_cannot_be_fused_is_refused_in_one_line(runs, tmp_path):
+def test_incompatible_inputs_are_refused_in_one_line(runs, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "there/eval").mkdir(parents=True)
     other = evaluated(tmp_path / "other", 2, views=(1, 1))

@@ -1,4 +1,4 @@
-"""`--help` of every command: examples that can be pasted, and flags in sentences and groups."""
+"""Tests `--help` of every command: examples can be pasted, flags are in sentences and groups."""
 
 import re
 import shlex
@@ -10,15 +10,15 @@ from tests.commands import run_command
 from vidjax.__main__ import commands
 
 COMMANDS = [(name,) for name in commands()] + [("benchmark", part) for part in PARTS]
-# A flag of the help, with the sentences below it.
+# Matches a flag of the help, with the sentences below it.
 FLAG = re.compile(r"^  --(\[no\])?([\w.]+)(=.*)?\n((?:      .*\n?)+)", re.MULTILINE)
-# `benchmark` by itself lists what can be measured; its parts have the flags.
+# `benchmark` itself only lists its parts; the parts have flags.
 LISTED = [("benchmark",)]
 
 
 @pytest.fixture(scope="module")
 def helps():
-    """The help of each command; each is asked for once."""
+    """Returns the help of each command, which is requested once."""
     found = {}
 
     def ask(command):
@@ -31,13 +31,13 @@ def helps():
 
 
 def flags_of(text):
-    """Sentences of each flag in front of the settings, by name."""
+    """Returns the sentences of each flag before the settings, by name."""
     before = text.partition("\nSettings:\n")[0]
     return {match[2]: " ".join(match[4].split()) for match in FLAG.finditer(before)}
 
 
 def examples_of(text):
-    """Command lines of a help text, as a shell splits them."""
+    """Returns the command lines of a help text, split as by a shell."""
     joined = re.sub(r"\\\n\s*", " ", text)
     lines = re.findall(r"^  (vidjax .*)$", joined, re.MULTILINE)
     return [shlex.split(line.partition(" > ")[0]) for line in lines]
@@ -56,7 +56,7 @@ def test_flags_are_in_sentences(helps, command):
 
 @pytest.mark.parametrize("command", [(name,) for name in commands()], ids=" ".join)
 def test_examples_can_be_pasted(helps, command):
-    """Each names this command, and flags that it or a part of it has."""
+    """Each example names this command, and flags that it or a part of it has."""
     text = helps(command).stdout
     examples = examples_of(text)
     assert examples, text
@@ -75,7 +75,7 @@ def test_examples_can_be_pasted(helps, command):
                 assert name in flags or name.removeprefix("no") in flags, f"{word} in {example}"
 
 
-def test_flags_are_in_groups_and_those_that_commands_share_come_last(helps):
+def test_flags_are_in_groups_with_shared_groups_last(helps):
     text = helps(("evaluate",)).stdout
     titles = re.findall(r"^([A-Z].*):$", text, re.MULTILINE)
     assert titles == ["Examples", "Flags", "Network", "Several processes", "Hanging", "Settings"]
@@ -83,7 +83,7 @@ def test_flags_are_in_groups_and_those_that_commands_share_come_last(helps):
     assert re.findall(r"--(\w+)=", network)[:2] == ["workdir", "checkpoint"]
 
 
-def test_what_a_flag_may_be_and_is_by_default_is_said(helps):
+def test_allowed_values_and_defaults_of_flags_are_shown(helps):
     flags = flags_of(helps(("prepare",)).stdout)
     assert flags["quality"].endswith("From 1 to 100. Default: 90.")
     assert flags["dataset"].endswith("Required.")
@@ -94,12 +94,12 @@ def test_what_a_flag_may_be_and_is_by_default_is_said(helps):
     assert "--config=NAME[:KEY=VALUE,...]" in helps(("train",)).stdout
 
 
-def test_arguments_that_are_no_flags_are_named(helps):
+def test_positional_arguments_are_named(helps):
     assert "\nUsage:\n  vidjax compare RUN_A RUN_B [FLAGS]\n" in helps(("compare",)).stdout
     assert "Usage:" not in helps(("train",)).stdout
 
 
-def test_old_names_of_flags_and_configurations_work_and_say_the_new_ones(tmp_path):
+def test_old_names_of_flags_and_configurations_work_and_print_the_new_ones(tmp_path):
     flags = ("--printed=9.9", f"--output={tmp_path / 'a.png'}")
     old, new = run_command("experiments.tradeoff", *flags).stderr.splitlines()
     assert old == "--printed is now called --paper_tables"

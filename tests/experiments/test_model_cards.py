@@ -1,4 +1,4 @@
-"""Model cards say what the registry and the networks' programs say."""
+"""Tests model cards against the registry and the networks' programs."""
 
 import math
 import re
@@ -17,7 +17,7 @@ from vidjax.trained.published.registry import checkpoints
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = DOCS / "networks"
-# Their programs are quickly traced.
+# Networks that are traced quickly.
 QUICK = ("i3d", "slowonly", "resnext3d")
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -29,7 +29,7 @@ SVG = "{http://www.w3.org/2000/svg}"
         for family in cards.families()
     ],
 )
-def test_the_cards_are_what_the_networks_say(family, tmp_path):
+def test_the_cards_are_up_to_date(family, tmp_path):
     for file in cards.write_cards(tmp_path, [family]):
         there = PAGES / file.relative_to(tmp_path)
         assert there.read_text() == file.read_text(), "vidjax zoo --cards=docs/networks"
@@ -56,7 +56,7 @@ def test_every_checkpoint_is_on_its_network_s_card():
 
 
 def test_stages_are_those_of_the_papers():
-    """Feichtenhofer et al., SlowFast, table 1: blocks, channels, frames and pixels."""
+    """Checks blocks, channels, frames and pixels of SlowFast's table 1 (Feichtenhofer et al.)."""
     found = outline("slowfast_50_4x16").pathways
     slow, fast = found["slow"], found["fast"]
     assert [stage.blocks for stage in slow] == [None, 3, 4, 6, 3]

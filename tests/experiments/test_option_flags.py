@@ -1,11 +1,11 @@
-"""Options on a command line, as `prepare` and `convert` take them."""
+"""Tests options on a command line, as `prepare` and `convert` take them."""
 
 import pytest
 
 from experiments import option_flags
 
 
-def test_values_are_what_python_writes_and_text_otherwise():
+def test_values_are_python_literals_or_text():
     texts = ["split=2", "variant=mmaction2", "depths=(1, 2)", "scan=True", "url=a=b", "e="]
     assert option_flags.parsed(texts, "x=1") == {
         "split": 2,
@@ -25,6 +25,6 @@ def test_values_are_what_python_writes_and_text_otherwise():
         (["a=1", "b=2", "a=3"], "--option=a=3: a is given twice"),
     ],
 )
-def test_what_is_no_option_is_said(texts, message):
+def test_invalid_options_are_refused(texts, message):
     with pytest.raises(ValueError, match=message):
         option_flags.parsed(texts, "x=1")

@@ -1,4 +1,4 @@
-"""Predicting many videos, pieces and windows from the command line."""
+"""Tests predictions of many videos, segments and windows from the command line."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from vidjax.evaluation.score_files import read_score_table
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Four videos, one of which is none, below a folder; and weights."""
+    """Writes four files in a folder, one of which is not a video, and weights."""
     root = tmp_path_factory.mktemp("predict")
     for name, shade in (("a/1.mp4", 0.3), ("a/2.mp4", 1.0), ("b/3.mp4", 0.6)):
         write_video(root / "videos" / name, (numbered_frames(30, 32, 48) * shade).astype("uint8"))
@@ -39,7 +39,7 @@ def rows_of(file):
         return list(csv.DictReader(stream))
 
 
-def test_a_folder_is_a_row_a_video(folder, tmp_path):
+def test_a_folder_gives_a_row_per_video(folder, tmp_path):
     output = tmp_path / "predictions.csv"
     done = predict(folder, f"--video={folder / 'videos'}", f"--output={output}")
     assert done.returncode == 0, done.stderr
@@ -56,12 +56,12 @@ def test_a_folder_is_a_row_a_video(folder, tmp_path):
     assert f"skipped {folder / 'videos/b/broken.mp4'}: not a readable video" in done.stderr
     assert "predicting videos 4/4" in done.stderr
     assert all(row["video"] in done.stdout for row in rows[:3])
-    # A single video says the same.
+    # A single video has the same prediction.
     alone = predict(folder, f"--video={folder / 'videos/a/2.mp4'}").stdout.splitlines()
     assert alone[0] == f"{float(rows[1]['probability']):7.2%}  {rows[1]['predicted']}"
 
 
-def test_a_table_has_pieces_and_labels_that_are_scored(folder, tmp_path):
+def test_a_csv_may_have_segments_and_labels_that_are_scored(folder, tmp_path):
     lines = (
         "path,start,end,label\na/1.mp4,0.2,0.8,sit\nb/3.mp4,,,walk\na/2.mp4,,,fly\ngone.mp4,,,\n"
     )
@@ -81,13 +81,13 @@ def test_a_table_has_pieces_and_labels_that_are_scored(folder, tmp_path):
     assert (first["video"], first["start"], first["end"]) == ("a/1.mp4", 0.2, 0.8)
     for row in (first, second):
         assert row["correct"] is (row["top"][0]["class"] == row["label"])
-    # Of a class that the network has not, nothing can be right.
+    # Videos of a class that the network does not have are not counted.
     assert third["correct"] is None
     assert "the network has no class 'fly'" in done.stderr
     right = first["correct"] + second["correct"]
     assert f"{right} of 2 are right ({right / 2:.1%})" in done.stdout
     assert "no such file" in gone["error"]
-    # All scores of what can be read, pieces told apart by their names.
+    # All scores of readable videos; segments have different names.
     with np.load(tmp_path / "scores.npz", allow_pickle=False) as stored:
         assert stored["names"].tolist() == ["a/1.mp4@0.2-0.8", "b/3.mp4", "a/2.mp4"]
         assert stored["labels"].tolist() == ["sit", "walk", "fly"]
@@ -99,7 +99,7 @@ def test_a_table_has_pieces_and_labels_that_are_scored(folder, tmp_path):
     assert (about["network"], about["views"]["frames"]) == (NAME, 4)
 
 
-def test_where_nothing_can_be_read_the_exit_code_says_so(folder, tmp_path):
+def test_the_exit_code_is_2_if_no_video_can_be_read(folder, tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"text")
     done = predict(folder, f"--video={tmp_path}")
     assert done.returncode == 2
@@ -107,7 +107,7 @@ def test_where_nothing_can_be_read_the_exit_code_says_so(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_piece_of_a_video(folder, tmp_path):
+def test_a_segment_of_a_video(folder, tmp_path):
     video = f"--video={folder / 'videos/a/2.mp4'}"
     done = predict(folder, video, "--start=0.2", "--end=0.7", f"--output={tmp_path / 'one.csv'}")
     assert done.returncode == 0, done.stderr
@@ -116,7 +116,7 @@ def test_a_piece_of_a_video(folder, tmp_path):
     assert done.stdout.startswith(f"{float(row['probability']):7.2%}  {row['predicted']}")
 
 
-def test_windows_are_tables_and_a_picture(folder, tmp_path):
+def test_windows_are_written_as_tables_and_a_figure(folder, tmp_path):
     given = (
         f"--video={folder / 'videos/a/2.mp4'}",
         "--window_stride=0.12",
@@ -126,7 +126,7 @@ def test_windows_are_tables_and_a_picture(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "out/windows.csv")
     starts = [float(row["start"]) for row in rows]
-    # Four frames of 25 a second; the last window ends with the video.
+    # Four frames at 25 per second; the last window ends with the video.
     assert starts == [*(round(0.12 * k, 2) for k in range(9)), 1.04]
     assert {row["predicted"] for row in rows} <= {"class 0", "class 1", "class 2"}
     found = json.loads((tmp_path / "out/windows.json").read_text())
@@ -140,14 +140,14 @@ def test_windows_are_tables_and_a_picture(folder, tmp_path):
     assert found.classes[found.scores.argmax(axis=1)].tolist() == [row["predicted"] for row in rows]
     assert cv2.imread(str(tmp_path / "out/timeline.png")).std() > 5
     assert "predicting 0:01 of 0:01" in done.stderr
-    # Nothing is written over.
+    # Nothing is overwritten.
     before = (tmp_path / "out/windows.csv").read_bytes()
     assert "windows.csv exists already" in refusal(predict(folder, *given))
     assert (tmp_path / "out/windows.csv").read_bytes() == before
 
 
 @pytest.mark.slow
-def test_windows_without_a_folder_are_said_line_by_line(folder):
+def test_windows_without_a_folder_are_printed_line_by_line(folder):
     done = predict(folder, f"--video={folder / 'videos/a/2.mp4'}", "--windows", "--start=0.4")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -156,7 +156,7 @@ def test_windows_without_a_folder_are_said_line_by_line(folder):
 
 
 @pytest.mark.slow
-def test_windows_before_a_break_are_kept_and_the_break_is_told(folder, shared, tmp_path):
+def test_windows_before_a_decoding_error_are_kept_with_a_warning(folder, shared, tmp_path):
     video = shared / "clips/hard/corrupt_middle.mp4"
     done = predict(folder, f"--video={video}", "--windows", f"--output={tmp_path}")
     assert done.returncode == 0, done.stderr
@@ -166,7 +166,7 @@ def test_windows_before_a_break_are_kept_and_the_break_is_told(folder, shared, t
 
 
 @pytest.mark.slow
-def test_of_a_video_that_cannot_be_read_no_folder_stays(folder, tmp_path):
+def test_no_folder_is_created_for_an_unreadable_video(folder, tmp_path):
     video = f"--video={folder / 'videos/b/broken.mp4'}"
     error = refusal(predict(folder, video, "--windows", f"--output={tmp_path / 'out'}"))
     assert "not a readable video" in error
@@ -191,7 +191,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_what_does_not_go_together_is_refused_in_one_line(folder, message):
+def test_conflicting_arguments_are_refused_in_one_line(folder, message):
     (folder / "names.csv").touch()
     placed = [re.sub("(--video|--output)=", rf"\1={folder}/", each) for each in REFUSED[message]]
     error = refusal(predict(folder, *placed)).replace(f"{folder}/", "")
@@ -199,7 +199,7 @@ def test_what_does_not_go_together_is_refused_in_one_line(folder, message):
 
 
 @pytest.mark.slow
-def test_names_of_classes_must_be_as_many_as_there_are(folder, tmp_path):
+def test_the_number_of_class_names_must_match(folder, tmp_path):
     (tmp_path / "two.txt").write_text("sit\nwalk\n")
     video = f"--video={folder / 'videos/a/2.mp4'}"
     error = refusal(predict(folder, video, f"--class_names={tmp_path / 'two.txt'}", names=False))
@@ -220,8 +220,8 @@ prediction_output.predict_videos = interrupting
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_what_is_done(folder, tmp_path):
-    """The signal itself, in the midst of the work."""
+def test_ctrl_c_keeps_the_finished_rows(folder, tmp_path):
+    """Sends the signal in the middle of the work."""
     weights = f"--weights={NAME}:{folder / 'made.safetensors'}"
     small = (*FLAGS, "--config.clip.frames=4", "--config.eval.size=16", "--config.data.threads=1")
     given = (f"--video={folder / 'videos'}", f"--output={tmp_path / 'p.csv'}")

@@ -1,4 +1,4 @@
-"""The command that prepares data sets, as a user types it."""
+"""Tests the command that prepares data sets."""
 
 import csv
 import os
@@ -24,7 +24,7 @@ def call(*arguments):
 
 @pytest.fixture(scope="module")
 def ucf(tmp_path_factory):
-    """UCF-101 in its published layout with two classes, of which a file is missing, one broken."""
+    """Writes UCF-101 in its published layout with two classes, a missing and a broken file."""
     folder = tmp_path_factory.mktemp("ucf")
     lists = folder / "ucfTrainTestlist"
     lists.mkdir()
@@ -67,7 +67,7 @@ def test_a_data_set_is_prepared_and_reported(ucf, tmp_path):
     assert (again, Path(out.splitlines()[-1])) == (0, folder)
 
 
-def test_a_killed_preparation_goes_on_with_what_is_left(tmp_path):
+def test_a_killed_preparation_resumes(tmp_path):
     videos = tmp_path / "videos"
     for number in range(24):
         write_video(videos / "one" / f"{number}.mp4", numbered_frames(40, 120, 160))
@@ -96,7 +96,7 @@ def test_a_killed_preparation_goes_on_with_what_is_left(tmp_path):
     assert not list(folder.parent.rglob("*.npz"))
 
 
-def test_a_data_set_describes_itself():
+def test_describe_prints_the_description_of_a_data_set():
     code, out, _ = call("--dataset=ucf101", "--describe")
     assert code == 0
     for part in ("crcv.ucf.edu", "ucfTrainTestlist/classInd.txt", "split=1", "v_PommelHorse_g05"):
@@ -115,14 +115,14 @@ def test_a_data_set_describes_itself():
         (["--dataset=ucf101", "--option=split"], "--option=split: name=value is expected"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_error(arguments, message):
+def test_errors_are_printed_in_one_line(arguments, message):
     code, _, err = call(*arguments)
     assert code == 2
     assert err.startswith("error: ")
     assert message in err
 
 
-def test_an_option_that_is_unknown_is_named_with_those_there_are(ucf):
+def test_the_error_for_an_unknown_option_lists_the_known_ones(ucf):
     code, _, err = call("--dataset=ucf101", f"--manual_dir={ucf}", "--option=fold=1")
     assert (code, err) == (
         2,

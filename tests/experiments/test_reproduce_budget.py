@@ -1,4 +1,4 @@
-"""Plans that fit a number of hours: what is left out, and what stays."""
+"""Tests plans that are fitted to a number of hours."""
 
 import json
 
@@ -29,7 +29,7 @@ def finish(run, seconds):
 
 
 def measured(root, **changes):
-    """A plan whose first run took an hour; all others are estimated by it."""
+    """Returns a plan whose first run took an hour; all others are estimated from it."""
     plan = plan_of(root, **changes)
     finish(plan.runs[0], 3600.0)
     return plan
@@ -38,11 +38,11 @@ def measured(root, **changes):
 @pytest.mark.parametrize(
     ("hours", "seeds", "rows"),
     [
-        # Four rows of an hour each, two runs at a time: a seed takes two hours.
+        # Four rows of an hour each, two at a time: a seed takes two hours.
         (12, 6, ROWS),
         (11, 5, ROWS),
         (6, 3, ROWS),
-        # Three seeds stay, and rows go from the last one on.
+        # Three seeds are kept, and rows are left out from the last one on.
         (5.9, 3, ROWS[:3]),
         (3, 3, ROWS[:2]),
     ],
@@ -54,7 +54,7 @@ def test_whole_seeds_are_left_out_before_rows(tmp_path, hours, seeds, rows):
     assert found.estimate <= hours
 
 
-def test_too_few_hours_are_refused_with_the_hours_that_are_needed(tmp_path):
+def test_too_few_hours_are_refused_with_the_needed_number(tmp_path):
     with pytest.raises(ValueError, match="3 seeds of plain, method alone take about 3.0 hours"):
         budget.fit(measured(tmp_path), 2.9, workers=2)
 
@@ -62,7 +62,7 @@ def test_too_few_hours_are_refused_with_the_hours_that_are_needed(tmp_path):
 def test_the_choice_is_made_once(tmp_path):
     plan = measured(tmp_path)
     first = budget.fit(plan, 6, workers=2)
-    # Runs that turn out to be slow change nothing.
+    # Runs that turn out to be slow do not change the choice.
     finish(plan.runs[1], 36_000.0)
     assert budget.fit(plan_of(tmp_path), 6, workers=2) == first
     assert budget.fit(plan, 40, workers=2) != first
@@ -74,11 +74,11 @@ def test_finished_runs_count_with_their_own_time(tmp_path):
     finish(of_method[0], 1800.0)
     seconds = budget.estimates(plan)
     assert {seconds[run.name] for run in of_method} == {1800.0}
-    # A row without a finished run takes as long as the others of its data set on average.
+    # A row without a finished run is estimated by the mean of the others on its data set.
     assert seconds["synthetic/control/seed2"] == 2700.0
 
 
-def test_a_row_that_others_begin_from_stays(tmp_path):
+def test_a_row_that_others_start_from_is_kept(tmp_path):
     found = budget.fit(measured(tmp_path, begins="control"), 4.5, workers=2)
     assert found.rows == ("plain", "method", "control")
 
@@ -92,7 +92,7 @@ def test_one_run_of_each_data_set_is_measured_first(tmp_path):
     assert budget.pilot(plan) == ()
 
 
-def test_what_is_left_out_is_said(tmp_path):
+def test_left_out_seeds_and_rows_are_named(tmp_path):
     plan = measured(tmp_path)
     found = budget.fit(plan, 5.9, workers=2)
     expected = (
@@ -101,7 +101,7 @@ def test_what_is_left_out_is_said(tmp_path):
     )
     assert found.in_words(plan) == expected
     assert expected in render(plan, {"synthetic": []}, [], [])
-    # It is no longer said when everything has been trained after all.
+    # The note disappears when everything has been trained after all.
     for run in plan.runs:
         finish(run, 60.0)
     assert "leaves out" not in render(plan, {"synthetic": []}, [], [])

@@ -1,4 +1,4 @@
-"""Contrasts: which there are, what they find, and how they are written down."""
+"""Tests contrasts: their definition, their results and their report."""
 
 import csv
 import dataclasses
@@ -46,7 +46,7 @@ def written(tmp_path_factory):
     root = tmp_path_factory.mktemp("contrasts")
     plan = plan_of(NAMED, root)
     for run in plan.runs:
-        # Which videos are right moves with the seed, so that McNemar's tests differ.
+        # The correct videos depend on the seed, so that McNemar's tests differ.
         right = range(run.seed, run.seed + RIGHT[run.row][run.seed])
         finish(run, right, OF_TRAIN[run.row][run.seed], 1.0)
     text = write_report(plan).read_text()
@@ -55,7 +55,7 @@ def written(tmp_path_factory):
 
 
 def differences(row, metric):
-    """The row minus `plain` seed by seed, from the numbers of right videos."""
+    """Returns the row minus `plain`, seed by seed, from the numbers of correct videos."""
     top1 = np.subtract(RIGHT[row], RIGHT["plain"]) / VIDEOS
     if metric == "top1":
         return top1
@@ -72,7 +72,7 @@ def test_a_contrast_is_a_paired_test_over_seeds(written, row, metric):
     low, high = stats.t.interval(0.95, 3, loc=by_hand.mean(), scale=stats.sem(by_hand))
     assert float(found["half_over_seeds"]) == pytest.approx((high - low) / 2, rel=1e-4)
     assert found["seeds"] == "4"
-    # No video is drawn for a gap, which has videos of two splits.
+    # A gap has no interval over videos, because it uses videos of two splits.
     assert (found["half_over_seeds_and_videos"] == "") == (metric == "gap")
 
 
@@ -88,20 +88,20 @@ def test_all_but_the_primary_contrast_are_corrected_together(written):
     assert "of the other 5 contrasts together" in text
 
 
-def test_the_text_says_which_difference_the_plan_can_see(written):
+def test_the_text_has_the_detectable_difference_of_the_plan(written):
     plan, text, _ = written
     assert "With 4 seeds and 40 test videos the plan finds a difference of" in text
     assert "from 4 finished seeds of method - plain, top-1, made_up" in text
     assert (plan.folder / "power.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_picture_has_a_line_for_each_contrast_and_a_dot_for_each_seed(written):
+def test_the_figure_has_a_line_per_contrast_and_a_dot_per_seed(written):
     plan, _, _ = written
     results = [read_result(run, ("b",)) for run in plan.runs]
     found = evaluate(plan, results)
     summaries = {"made_up": summarize(plan, results, "made_up")}
     axes = compose(summaries, found, "plain", "a title").axes
-    # Three metrics of the contrasts, and top-1.
+    # Three metrics of the contrasts and top-1.
     assert len(axes) == 4
     *differences_of, accuracy = axes
     for panel, metric in zip(differences_of, ("top1", "timed_top1", "gap"), strict=True):
@@ -155,7 +155,7 @@ def test_contrasts_of_other_data_sets_are_left_out():
         (("a", "b", "here", "loss"), "metric 'loss' is unknown; use one of top1, timed_top1, gap"),
     ],
 )
-def test_a_contrast_that_says_nothing_is_refused(settings, message):
+def test_invalid_contrasts_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Contrast(*settings)
 

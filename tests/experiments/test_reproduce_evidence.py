@@ -1,4 +1,4 @@
-"""Experiments of our own: their settings, their pictures, and a smoke run of the largest ones."""
+"""Tests our own experiments: their settings, their images, and smoke runs of the largest ones."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ names = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 
 
 @names
-def test_rows_differ_by_their_method_alone(table):
+def test_rows_differ_only_in_their_method(table):
     for setups in table.setups.values():
         for setup in setups.values():
             configs = {row.name: from_mapping(setup.config(row.name)) for row in table.rows}
@@ -46,7 +46,7 @@ def test_the_dose_is_the_number_of_training_videos():
     }
     doses = {name: config.data.train_per_class for name, config in configs.items()}
     assert doses == {"marionette_8": 8, "marionette_20": 20, "marionette_48": 48}
-    # All see the same number of clips.
+    # All rows see the same number of clips.
     assert len({config.train.duration for config in configs.values()}) == 1
 
 
@@ -59,7 +59,7 @@ def test_gates_warm_up_for_half_of_the_training():
     assert config.model.options["gate_warmup_steps"] == steps // 2
 
 
-def test_a_row_begins_from_the_network_of_its_base_with_the_same_seed(tmp_path):
+def test_a_row_starts_from_the_network_of_its_base_with_the_same_seed(tmp_path):
     (table,) = find_tables(["evidence.cr"])
     plan = Plan.of(table, "small", ["marionette"], tmp_path, tmp_path / "data")
     workdirs = {(each.row, each.seed): str(each.workdir) for each in plan.runs}
@@ -76,7 +76,7 @@ def picture(archive, name):
     archive.addfile(entry, io.BytesIO(content))
 
 
-def test_a_fifth_of_the_training_pictures_is_set_apart(tmp_path):
+def test_a_fifth_of_the_training_images_is_for_validation(tmp_path):
     listed = [
         f"small/{split}/{label}/{number:05}.png"
         for split, count in (("train", 10), ("test", 3))
@@ -98,7 +98,7 @@ def test_a_fifth_of_the_training_pictures_is_set_apart(tmp_path):
     assert len({row["group"] for row in rows}) == len(rows)
 
 
-def test_absent_pictures_are_named(tmp_path, monkeypatch):
+def test_missing_images_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("VIDJAX_SHARED", str(tmp_path / "nowhere"))
     (table,) = find_tables(["evidence.rms-cifar"])
     config = table.setups["small"]["cifar100_small"].config("rms")
@@ -107,7 +107,7 @@ def test_absent_pictures_are_named(tmp_path, monkeypatch):
 
 
 def smoke_run(table, setups, root, row):
-    """The first run of a row at the scale of a test, with the plan it is part of."""
+    """Trains the first run of a row at the scale `smoke`; returns it with its plan."""
     small = type(table)(table.name, "", "", table.rows, table.reference, {"smoke": setups})
     plan = Plan.of(small, "smoke", [*setups], root, root / "data")
     return next(each for each in plan.runs if each.row == row)
@@ -118,7 +118,7 @@ def smoke_run(table, setups, root, row):
 def test_the_scale_gpu_is_tried_on_the_cpu(table, tmp_path):
     setups = evidence_scale.smoke_of(table.setups["gpu"])
     each = smoke_run(table, setups, tmp_path, table.primary.row)
-    # Only sizes are smaller; types and settings are those of the GPU.
+    # Only sizes are smaller; dtypes and settings are those of the scale `gpu`.
     assert each.config.dtype == "bfloat16"
     worker.carry_out(run.make_order(each, code_digest.digest()))
     record = worker.read_record(each.record)

@@ -1,4 +1,4 @@
-"""Tables, their plans, and where their videos are."""
+"""Tests tables, their plans, and the location of their videos."""
 
 import csv
 import dataclasses
@@ -40,7 +40,7 @@ def test_tables_are_found_by_their_files():
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("scale", ["smoke", "small", "paper"])
-def test_every_row_is_a_valid_configuration_and_differs_by_its_method_alone(name, scale):
+def test_every_row_is_a_valid_configuration_and_differs_only_in_its_method(name, scale):
     (found,) = find_tables([name])
     assert found.reference in [row.name for row in found.rows]
     for setup in found.setups[scale].values():
@@ -66,7 +66,7 @@ def test_the_tables_of_the_issue_are_complete():
     assert len(cr.rows) == 3
     for found in (rms, cr):
         assert {*found.setups["small"]} == {"marionette", "jhmdb"}
-        # The seed that the budgets were chosen with is none of the table's.
+        # The table does not use the seed with which the budgets were chosen.
         assert all(setup.seeds == (0, 1, 2) for setup in found.setups["small"].values())
 
 
@@ -79,7 +79,7 @@ def test_a_plan_has_every_row_with_every_seed_in_a_directory_of_its_own(tmp_path
     assert plan.runs[1].config.train.label_smoothing == 0.1
 
 
-def test_the_plan_is_written_down_and_taken_up_again(tmp_path):
+def test_the_plan_is_stored_and_resumed(tmp_path):
     plan_of(tmp_path).write_down()
     file = tmp_path / "t.1-small/plan.json"
     written = file.read_bytes()
@@ -111,7 +111,7 @@ def test_edited_code_is_another_plan(tmp_path, monkeypatch):
         plan_of(tmp_path).write_down()
 
 
-def test_the_digest_tells_a_change_of_one_letter(tmp_path, monkeypatch):
+def test_the_digest_detects_a_change_of_one_letter(tmp_path, monkeypatch):
     package = tmp_path / "package"
     package.mkdir()
     (package / "__init__.py").write_text("a = 1\n")
@@ -162,7 +162,7 @@ def test_absent_videos_are_named(tmp_path, monkeypatch):
         data_sets.locate("mini_kinetics", config, tmp_path)
 
 
-def test_rows_are_unchanged_by_one_another():
+def test_changing_one_row_does_not_change_others():
     (found,) = find_tables(["rms.2"])
     setup = found.setups["small"]["jhmdb"]
     before = from_mapping(setup.config("baseline"))

@@ -1,4 +1,4 @@
-"""Runs in processes of their own: what fails, what is repeated, what is stopped."""
+"""Tests runs in separate processes: failures, repeats and interruptions."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from experiments.reproduce.table import Row, Setup, Table
 from tests.commands import run_command
 
 ROOT = Path(__file__).parents[2]
-# Stands for a run's process: what it does depends on the row it is told to be.
+# Replaces a run's process: its behaviour depends on the name of its row.
 STAND_IN = textwrap.dedent(
     """
     import json, os, sys
@@ -135,7 +135,7 @@ def test_a_row_is_trained_tested_and_reported_beside_one_that_fails(tmp_path, ca
     assert f",{scores[0]['top1']:.6g},," in rows[1]
 
 
-def test_a_run_refuses_code_that_was_edited_since(tmp_path):
+def test_a_run_refuses_edited_code(tmp_path):
     plan = plan_of(tmp_path, ["plain"])
     assert worker.carry_out(run.make_order(plan.runs[0], "other")) == "failed"
     record = worker.read_record(plan.runs[0].record)
@@ -175,7 +175,7 @@ def call(*arguments):
         ([], "--table is missing"),
     ],
 )
-def test_what_does_not_fit_is_one_line(tmp_path, arguments, message):
+def test_invalid_values_are_refused_in_one_line(tmp_path, arguments, message):
     if (ROOT / "data/mini_kinetics.csv").exists():
         pytest.skip("this machine has the videos")
     arguments = (*arguments, f"--output={tmp_path}")
@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_one_line(tmp_path, arguments, message):
 
 
 @pytest.mark.slow
-def test_a_smoke_table_is_stopped_and_taken_up(tmp_path):
+def test_a_smoke_table_is_stopped_and_resumed(tmp_path):
     arguments = ("--table=cr.6.4", "--scale=smoke", f"--output={tmp_path}")
     arguments += (f"--data_dir={tmp_path / 'data'}", "--workers=2")
     process = call(*arguments)

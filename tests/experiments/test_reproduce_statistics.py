@@ -1,4 +1,4 @@
-"""The numbers of a table against the same by hand, from runs that are only written down."""
+"""Tests the numbers of a table against computations by hand, from fake results of runs."""
 
 import csv
 import json
@@ -53,7 +53,7 @@ def evaluation(run, split, right, videos):
 
 
 def finish(run, right, right_of_train, seconds):
-    """Writes down a run that has these test videos and so many training videos right."""
+    """Writes the result of a run with these correct test videos and number of training videos."""
     evaluation(run, "test", right, VIDEOS)
     evaluation(run, "train", range(right_of_train), TRAIN_VIDEOS)
     lines = [
@@ -77,7 +77,7 @@ METHOD = [range(10, 36), range(5, 27), range(2, 26)]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The table of two rows with three runs each, and one with a finished, failed and lost run."""
+    """Writes a table: two rows with three runs, and one with a failed and a lost run."""
     root = tmp_path_factory.mktemp("table")
     plan = Plan.of(TABLE, "small", ["made_up"], root, root / "data")
     runs = {(run.row, run.seed): run for run in plan.runs}
@@ -114,7 +114,7 @@ def test_means_and_their_intervals_are_those_of_student(written):
         assert (row["seeds"], row["finished"], row["test_videos"]) == ("3", "3", str(VIDEOS))
 
 
-def test_the_interval_is_that_of_scipys_t_distribution():
+def test_the_interval_equals_that_of_scipys_t_distribution():
     values = [0.31, 0.28, 0.35, 0.3, 0.33]
     low, high = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
     found = interval(values)
@@ -131,7 +131,7 @@ def test_the_gap_is_that_between_training_and_test_videos(written):
     gaps = [(45 + seed) / TRAIN_VIDEOS - len(PLAIN[seed]) / VIDEOS for seed in range(3)]
     assert float(plain["gap"]) == pytest.approx(np.mean(gaps), abs=1e-6)
     assert [float(run["gap"]) for run in runs if run["row"] == "plain"] == pytest.approx(gaps)
-    # The line of the last epoch, and not that of the steps since the line before.
+    # Uses the line of the last epoch, not the last log line of steps.
     assert float(plain["train_accuracy"]) == pytest.approx(0.6)
     assert float(plain["gap_as_trained"]) == pytest.approx(0.6 - float(plain["top1"]), abs=1e-6)
     assert float(plain["seconds"]) == pytest.approx(11)
@@ -172,12 +172,12 @@ def counts(seed):
 
 
 def two_sided(b, c):
-    """Chance of so uneven a split of b + c throws of a coin, by counting."""
+    """Counts the probability of a split of b + c coin tosses that is at least as uneven."""
     fewer = sum(math.comb(b + c, k) for k in range(min(b, c) + 1))
     return min(1.0, 2 * fewer / 2 ** (b + c))
 
 
-def test_mcnemar_is_made_for_each_seed_alone(written):
+def test_mcnemar_is_computed_for_each_seed_separately(written):
     _, text, rows, runs = written
     assert not [column for column in rows[0] if "mcnemar" in column or "right" in column]
     assert "McNemar's test is made for each seed alone" in text
@@ -190,7 +190,7 @@ def test_mcnemar_is_made_for_each_seed_alone(written):
             assert float(run["mcnemar_p"]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_did_not_finish_is_said_and_does_not_count(written):
+def test_unfinished_runs_are_listed_and_do_not_count(written):
     plan, text, rows, runs = written
     other = by_name(rows)["other"]
     assert (other["finished"], other["top1"], other["top1_half"]) == ("1", "0.5", "")
@@ -202,7 +202,7 @@ def test_what_did_not_finish_is_said_and_does_not_count(written):
     assert len(runs) == len(plan.runs) == 9
 
 
-def test_the_text_says_how_the_numbers_were_made(written):
+def test_the_text_explains_the_numbers(written):
     plan, text, _, _ = written
     assert "50 training and 40 test videos" in text
     assert "| plain | 53.3 ± 14.3 |" in text
@@ -212,7 +212,7 @@ def test_the_text_says_how_the_numbers_were_made(written):
     assert (plan.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_runs_that_saw_other_videos_are_not_compared(written, tmp_path):
+def test_runs_on_other_videos_are_not_compared(written, tmp_path):
     plan = Plan.of(TABLE, "small", ["made_up"], tmp_path, tmp_path / "data")
     runs = {(run.row, run.seed): run for run in plan.runs}
     finish(runs["plain", 0], range(5), 5, 1.0)

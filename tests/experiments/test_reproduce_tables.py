@@ -1,4 +1,4 @@
-"""The tables of the works: all are there, as printed, and rows name what builds and trains them."""
+"""Tests the papers' tables: rows are as printed, and name networks and configurations."""
 
 import math
 import re
@@ -23,8 +23,8 @@ NAMES = [
     *("5.1", "5.2", "5.3", "5.4", "5.5", "5.6", "5.7", "5.8", "5.9"),
     *("6.1", "6.2", "6.3", "6.4", "6.6", "7.1"),
 ]
-# Rows of a table, counted in the texts; where rows are pairs or data sets, each cell is one. Rows
-# of 4.1 have three trainings each, those without gates one; two of 5.2 and of rms.2 are ours.
+# Numbers of rows, counted in the texts. If rows are pairs or data sets, each cell counts. Rows of
+# 4.1 with gates have three trainings each, and two rows of 5.2 and rms.2 are ours.
 ROWS = {
     **{"rms.1a": 12, "rms.1b": 7, "rms.1c": 7, "rms.1d": 8, "rms.2": 14, "rms.3": 10},
     **{"rms.4": 7, "rms.5": 2, "rms.6": 4, "cr.1": 10, "cr.2": 18},
@@ -36,10 +36,9 @@ PAPERS = {"rms": "random-mean-scaling.md", "cr": "class-regularization.md"}
 TINY = {"width": 4, "depths": (1, 0, 0, 0), "stem_kernel": (1, 3, 3)}
 
 
-def test_every_table_of_the_works_is_there_with_all_rows():
+def test_every_table_of_the_papers_exists_with_all_rows():
     assert {table.name: len(table.printed) for table in find_tables(NAMES)} == ROWS
-    # What reads this list says so: a table without a list of its rows is a variant of another, or
-    # an experiment of our own.
+    # A table that is not in this list is a variant of another one, or our own experiment.
     others = {table.name for table in find_tables(["all"])} - {*NAMES, "cr.6.4"}
     assert all(name.startswith("evidence.") for name in others)
 
@@ -49,22 +48,22 @@ def numbers_of(text):
 
 
 def text_of(name, shared):
-    """The part of a work's text that a table stands in."""
+    """Returns the part of a paper's text that contains a table."""
     work = name.partition(".")[0]
     if work in PAPERS:
         text = (shared / "papers" / PAPERS[work]).read_text("utf-8")
-        # Its table 1 prints fractions.
+        # Its table 1 has fractions.
         return f"{text}\n" + " ".join(
             f"{100 * float(n):.1f}" for n in re.findall(r"0\.\d{3}", text)
         )
     lines = (shared / "papers/thesis-modelling-across-time.md").read_text("utf-8").split("\n")
-    # Captions stand above or below a table.
+    # Captions are above or below a table.
     (place,) = (at for at, line in enumerate(lines) if line.startswith(f"Table {name}. "))
     return "\n".join(lines[max(0, place - 14) : place + (70 if name == "6.6" else 34)])
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "6.1"])
-def test_every_printed_number_stands_in_the_text(name, shared):
+def test_every_printed_number_is_in_the_papers_text(name, shared):
     (table,) = find_tables([name])
     known = numbers_of(text_of(name, shared))
     for row in table.printed:
@@ -77,7 +76,7 @@ def test_every_printed_number_stands_in_the_text(name, shared):
             assert number is None or number in known, (row.label, number)
 
 
-def test_every_row_names_a_network_that_can_be_made_or_says_why_not():
+def test_every_row_names_a_valid_network_or_a_reason():
     rows = [row for table in find_tables(NAMES) for row in table.printed]
     assert all(row.network or row.why for row in rows)
     networks = {str(row.network): row.network for row in rows if row.network}
@@ -91,7 +90,7 @@ def test_every_trained_row_is_a_valid_configuration_of_its_network(name):
     (table,) = find_tables([name])
     trained = [row for row in table.printed if row.config]
     configs = {(row.dataset, row.folder): str(from_mapping(row.recipe())) for row in trained}
-    # Rows of a data set have folders of their own, and no two are the same run.
+    # Each row of a data set has its own folder, and no two rows are the same run.
     assert len(configs) == len(trained)
     assert len({(dataset, text) for (dataset, _), text in configs.items()}) == len(trained)
     for row in trained:
@@ -110,7 +109,7 @@ def tiny(label, params=None, operations=None, why="", **options):
     return PaperRow(label, 50.0, operations=operations, params=params, network=network, why=why)
 
 
-def test_counts_that_differ_are_marked_and_have_their_reason_beside_them():
+def test_different_counts_are_marked_and_explained():
     counter = Counter()
     cost = counter.count(tiny("x").network)
     exact, off = cost.params / 1e6, 1.03 * cost.params / 1e6
@@ -128,11 +127,11 @@ def test_counts_that_differ_are_marked_and_have_their_reason_beside_them():
     assert cells["other"].endswith("a typing error |")
     assert cells["unexplained"].endswith("not known |")
     assert "printed only" in cells["absent"]
-    # No row has top-5 or a test.
+    # No row has top-5 or a significance test.
     assert "top-5" not in lines[4]
     assert "chi-squared" not in lines[4]
     head, section = page([table], "by hand", counter)
-    assert head.startswith("# The works' tables")
+    assert head.startswith("# The papers' tables\n")
     assert section == "\n" + "\n".join(lines)
 
 
@@ -147,7 +146,7 @@ def test_a_network_is_counted_once():
 @pytest.mark.parametrize(
     "options", [{"random_scaling": {}}, {"residual_drop": "shake_drop"}], ids=str
 )
-def test_regularisers_are_left_out_of_counts_because_they_cost_nothing_in_a_test(options):
+def test_regularisers_cost_nothing_in_evaluation(options):
     deep = {**TINY, "depths": (0, 0, 0, 1)}
     plain = Network("r3d_18", 2, 16, deep)
     counter = Counter()
@@ -160,7 +159,7 @@ def test_regularisers_are_left_out_of_counts_because_they_cost_nothing_in_a_test
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pool", ["average", "max", "stochastic"])
-def test_pools_of_pictures_are_left_out_of_counts_because_all_cost_the_same(pool):
+def test_all_spatial_pools_have_the_same_counts(pool):
     small = {"width": 8, "depths": (1, 1, 1, 1), "neck": 8}
     counter = Counter()
     soft = counter.count(Network("mtnet_s", 4, 32, small))
@@ -168,7 +167,7 @@ def test_pools_of_pictures_are_left_out_of_counts_because_all_cost_the_same(pool
     assert (other.params, other.macs) == (soft.params, soft.macs)
 
 
-def test_the_printed_tests_are_those_of_the_printed_counts():
+def test_the_printed_tests_follow_from_the_printed_counts():
     (table,) = find_tables(["6.6"])
     lines = [Line.of(PaperRow("x", test=row.test), Counter()) for row in table.printed if row.test]
     assert len(lines) == 7
@@ -179,7 +178,7 @@ def test_the_printed_tests_are_those_of_the_printed_counts():
         b, c = test.first, test.second
         statistic = (abs(b - c) - 1) ** 2 / (b + c)
         assert round(statistic, 3) == test.statistic
-        # Two digits are printed, cut off or rounded.
+        # Two digits are printed, truncated or rounded.
         assert math.erfc(math.sqrt(statistic / 2)) == pytest.approx(test.p, rel=0.05)
 
 
@@ -192,13 +191,13 @@ def test_hours_are_those_of_the_operations_of_a_training():
     steps = round(120 * sizes("kinetics400")["train"] / 16)
     by_hand = steps * 16 * card.macs / 4 * 2 * 3
     assert listing.training_operations(config) == pytest.approx(by_hand, rel=1e-6)
-    # Where the classifier alone is trained, nothing goes back through the network.
+    # If only the classifier is trained, there is no backward pass through the network.
     config.train.train_only = "head"
     assert listing.training_operations(config) == pytest.approx(by_hand / 3, rel=1e-6)
 
 
 @pytest.mark.slow
-def test_the_list_says_what_is_here_and_what_is_not(tmp_path):
+def test_the_list_shows_which_data_are_on_this_machine(tmp_path):
     done = run_command("experiments.reproduce", "--list", "--table=rms.2,7.1,5.9", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -227,13 +226,13 @@ def test_the_list_says_what_is_here_and_what_is_not(tmp_path):
         (["--table=rms.7", "--list"], "did you mean 'rms."),
     ],
 )
-def test_what_has_no_effect_is_refused(arguments, message, tmp_path):
+def test_flags_without_effect_are_refused(arguments, message, tmp_path):
     assert message in refusal(run_command("experiments.reproduce", *arguments, cwd=tmp_path))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_every_count_that_differs_from_the_printed_one_has_its_reason(name):
+def test_every_count_that_differs_from_the_printed_one_is_explained(name):
     (table,) = find_tables([name])
     for row in table.printed:
         line = Line.of(row, COUNTER)

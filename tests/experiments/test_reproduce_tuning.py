@@ -1,4 +1,4 @@
-"""Tuning: the same grid for each row, validation videos alone, and the choices in the plan."""
+"""Tests tuning: the same grid for each row, validation videos only, and the choices in the plan."""
 
 import csv
 import dataclasses
@@ -27,7 +27,7 @@ def trials_of(root, grid=GRID):
 
 
 def finish(trial, right):
-    """Writes down a trial with so many of ten validation videos right."""
+    """Writes the result of a trial with this number of ten validation videos correct."""
     labels = np.zeros(10, int)
     predicted = np.where(np.arange(10) < right, 0, 1)
     write_report(
@@ -43,7 +43,7 @@ def finish(trial, right):
     trial.record.write_text(json.dumps(end))
 
 
-def test_each_row_has_the_same_grid_a_seed_of_its_own_and_no_test_video(tmp_path):
+def test_each_row_has_the_same_grid_another_seed_and_no_test_video(tmp_path):
     trials = trials_of(tmp_path)
     for row in ROWS:
         grid = {(each.rate, each.duration) for each in trials if each.row == row.name}
@@ -56,7 +56,7 @@ def test_each_row_has_the_same_grid_a_seed_of_its_own_and_no_test_video(tmp_path
         assert each.also_scored == ()
 
 
-def test_the_best_trial_is_chosen_and_the_plan_takes_it(tmp_path):
+def test_the_best_trial_is_chosen_and_used_by_the_plan(tmp_path):
     trials = trials_of(tmp_path)
     right = {"plain": [3, 8, 8, 5], "method": [1, 2, 3, 9]}
     for trial in trials:

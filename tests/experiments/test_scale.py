@@ -1,4 +1,4 @@
-"""The model of exchanges against sums by hand, and its command."""
+"""Tests the communication model against computations by hand, and its command."""
 
 import re
 
@@ -16,21 +16,22 @@ GIGABYTE = 10**9
 @pytest.mark.parametrize(
     ("devices", "expected"),
     [
-        # A ring of two sends half of it twice, one of four three quarters.
+        # A device in a ring of two sends half of the array twice; in a ring of four, three
+        # quarters.
         (2, 2 * (1 / 2) / 100),
         (4, 2 * (3 / 4) / 100),
-        # Two and sixteen islands, whose devices send a quarter of it.
+        # With two and sixteen islands, devices send a quarter of the array between islands.
         (8, 2 * (3 / 4) / 100 + 2 * (1 / 2) * (1 / 4) / 10),
         (64, 2 * (3 / 4) / 100 + 2 * (15 / 16) * (1 / 4) / 10),
     ],
 )
-def test_a_sum_over_all_devices_takes_what_its_rings_do(devices, expected):
+def test_the_time_of_a_sum_over_all_devices_is_that_of_its_rings(devices, expected):
     one = Collective("all-reduce", GIGABYTE, 8)
     assert seconds([one], Mesh(8, 1), devices, MACHINE) == pytest.approx(expected)
     assert seconds([one] * 2, Mesh(1, 8), devices, MACHINE) == pytest.approx(2 * expected)
 
 
-def test_gathering_parameters_stays_inside_while_their_axis_does():
+def test_parameters_are_gathered_within_an_island_if_their_axis_fits():
     gather = Collective("all-gather", GIGABYTE, 4, times=3)
     across = Collective("all-reduce", GIGABYTE, 2)
     for devices in (8, 64):
@@ -41,20 +42,20 @@ def test_gathering_parameters_stays_inside_while_their_axis_does():
     assert time == pytest.approx(2 * (15 / 16) / 10)
 
 
-def test_groups_that_lie_along_no_axis_are_named():
+def test_groups_that_match_no_axis_are_named():
     with pytest.raises(ValueError, match="groups of 3 devices"):
         seconds([Collective("all-reduce", 8, 3)], Mesh(2, 4), 8, MACHINE)
 
 
 @pytest.mark.slow
-def test_scale_prints_what_is_sent_and_what_follows():
+def test_scale_prints_communication_and_efficiency():
     done = run_command(
         "experiments.benchmark", "scale", "--model=r3d_18", "--width=4", "--classes=3",
         "--clip=2,16,16", "--clips=1", "--devices=4", "--dtype=float32", "--machine=h100",
         "--step_ms=1", "--most=16",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    # All parameters, 134 thousand of four bytes, and sums of the normalisations.
+    # All 134 thousand parameters in float32, and the sums of the norms.
     (size,) = re.findall(r"all-reduce +│ +4 │ +\d+ │ +(\d\.\d+) │", done.stdout)
     assert 0.52 < float(size) < 0.6
     rows = re.findall(r"│ (\d+) +│ +[\d.]+ │ +([\d.]+)% │ +([\d.]+)% │", done.stdout)

@@ -1,4 +1,4 @@
-"""Tests over seeds against SciPy's, against sums by hand, and on simulated data."""
+"""Tests statistics over seeds against SciPy, computations by hand, and simulated data."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ def test_the_p_value_is_that_of_scipys_paired_test():
 
 
 def closed(p_values):
-    """Holm's p-values by closure: the largest Bonferroni p of all sets that have a test."""
+    """Computes Holm's p-values by closure: the largest Bonferroni p of all sets with a test."""
     tests = range(len(p_values))
     sets = [chosen for count in tests for chosen in itertools.combinations(tests, count + 1)]
     return [
@@ -36,8 +36,8 @@ def closed(p_values):
     ]
 
 
-def test_holms_correction_is_that_of_closed_bonferroni_tests():
-    # The four p-values and the corrected ones of a textbook example.
+def test_holms_correction_equals_closed_bonferroni_tests():
+    # Four p-values and their corrections from a textbook.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     generator = np.random.default_rng(1)
     for count in range(1, 7):
@@ -53,11 +53,11 @@ def test_a_planned_test_without_a_result_counts():
 
 
 def simulated(generator, seeds, videos, difference, of_seeds, of_videos):
-    """Differences of -1, 0 and 1 whose chances vary with the seed and with the video."""
+    """Simulates differences of -1, 0 and 1 whose probabilities vary with the seed and the video."""
     shift = difference + generator.normal(0, of_seeds, (seeds, 1))
     shift = shift + generator.normal(0, of_videos, (1, videos))
     throws = generator.uniform(size=(seeds, videos))
-    # A third of the videos differ; of these the share that the row has right moves with the shift.
+    # A third of the videos differ; the row's share of correct ones among them depends on the shift.
     up = np.clip(0.15 + shift / 2, 0, 1)
     down = np.clip(0.15 - shift / 2, 0, 1)
     return np.where(throws < up, 1.0, np.where(throws > 1 - down, -1.0, 0.0))
@@ -76,15 +76,15 @@ def test_the_interval_covers_other_seeds_and_other_videos():
         half = stats.sem(of_seeds) * stats.t.ppf(0.975, 4)
         hits += [covered(over_videos(data), 0.05), abs(of_seeds.mean() - 0.05) <= half]
     ours, over_seeds = hits / draws
-    # Three standard errors of so many throws at 95 %.
+    # Three standard errors of a share of 95 %.
     assert ours > 0.95 - 3 * (0.95 * 0.05 / draws) ** 0.5
-    # An interval over seeds alone says nothing of other videos, and misses more often.
+    # An interval over seeds alone ignores other videos, and misses more often.
     assert over_seeds < ours
 
 
-def test_the_interval_is_that_of_the_paired_test_if_videos_do_not_differ():
+def test_the_interval_equals_the_paired_test_if_videos_do_not_differ():
     generator = np.random.default_rng(3)
-    # Videos differ less than chance lets them, so that their variance is estimated as zero.
+    # Videos differ less than by chance, so their variance is estimated as zero.
     rows = [generator.permutation([1.0, 0.0, 0.0, -1.0] * 50) for _ in range(6)]
     data = np.array(rows)
     data -= data.mean(0)
@@ -111,8 +111,8 @@ def test_variances_are_recovered_from_simulated_data():
 
 
 @pytest.mark.parametrize("seeds", [3, 10])
-def test_the_detectable_difference_is_found_in_eight_of_ten_simulated_plans(seeds):
-    # All videos are alike, so that a test over seeds covers other videos.
+def test_the_detectable_difference_is_detected_in_80_percent_of_simulations(seeds):
+    # All videos are equal, so a test over seeds also covers other videos.
     variances = Components(seeds=0.0004, videos=0.0, rest=0.1)
     difference = detectable(variances, seeds, 500)
     generator = np.random.default_rng(5)
@@ -122,12 +122,12 @@ def test_the_detectable_difference_is_found_in_eight_of_ten_simulated_plans(seed
     assert found.mean() == pytest.approx(0.8, abs=0.01)
 
 
-def test_more_seeds_and_more_videos_show_smaller_differences():
+def test_more_seeds_and_videos_detect_smaller_differences():
     variances = Components(seeds=0.0004, videos=0.01, rest=0.1)
     by_seeds = [detectable(variances, seeds, 500) for seeds in (2, 3, 5, 10, 20)]
     by_videos = [detectable(variances, 5, videos) for videos in (100, 500, 2000, math.inf)]
     for values in (by_seeds, by_videos):
         assert values == sorted(values, reverse=True)
-    # With endless videos only the seeds' variance is left.
+    # With infinitely many videos, only the variance of seeds remains.
     only = Components(variances.seeds, 0.0, 0.0)
     assert by_videos[-1] == pytest.approx(detectable(only, 5, 1))

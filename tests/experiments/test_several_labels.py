@@ -1,4 +1,4 @@
-"""Several labels a video as a user meets them: commands, on real videos that a CSV lists."""
+"""Tests the commands on multi-label data: real videos that a CSV lists."""
 
 import csv
 import json
@@ -65,7 +65,7 @@ def labels_of(table):
         }
 
 
-def test_training_says_and_writes_mean_average_precision(run):
+def test_training_prints_and_writes_mean_average_precision(run):
     workdir, done = run
     assert "hit@1" in done.stderr
     assert "step 4: test-1x1 mAP " in done.stderr
@@ -103,8 +103,8 @@ def test_a_report_has_the_labels_and_their_average_precision(run, table):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(run, table, tmp_path):
-    """The state after two steps is put back, with the labels of the clips that come next."""
+def test_a_resumed_run_ends_like_an_uninterrupted_one(run, table, tmp_path):
+    """Restores the state after two steps, and continues with the same labels."""
     workdir, _ = run
     copy = tmp_path / "several"
     shutil.copytree(workdir, copy)
@@ -156,7 +156,7 @@ def test_prediction_gives_each_class_a_probability_of_its_own(run, table, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_contact_sheet_and_verdicts_know_several_labels(run, table, tmp_path):
+def test_contact_sheets_and_verdicts_support_several_labels(run, table, tmp_path):
     workdir, _ = run
     sheet, verdicts = tmp_path / "batch.png", tmp_path / "verdicts.csv"
     given = [each for each in settings(table, workdir) if not each.startswith("--workdir")]
@@ -170,7 +170,7 @@ def test_a_contact_sheet_and_verdicts_know_several_labels(run, table, tmp_path):
         f"--data_dir={tmp_path / 'data'}", "--short_side=32", f"--verdicts={verdicts}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    # Two classes, and twelve videos, of which none is missing, left out or broken.
+    # Two classes and twelve videos, none missing, excluded or broken.
     assert re.search(r"train\W+2\W+12\W+0\W+0\W+0\W+12\b", done.stdout)
     assert "of each set of labels" in done.stdout
 
@@ -205,7 +205,7 @@ def test_two_runs_are_compared_by_class_and_fused(run, tmp_path):
     assert "mAP" in done.stdout
 
 
-def test_what_a_run_cannot_do_is_refused_in_one_line(run):
+def test_unsupported_operations_are_refused_in_one_line(run):
     workdir, _ = run
     for command, arguments, why in (
         ("compare", (workdir, workdir, "--protocol=test-1x1"), "has no scores of all classes"),
@@ -219,7 +219,7 @@ def test_what_a_run_cannot_do_is_refused_in_one_line(run):
 
 
 @pytest.mark.slow
-def test_what_settings_and_tables_do_not_say_together_is_refused_in_one_line(run, table, tmp_path):
+def test_settings_that_contradict_the_csv_are_refused_in_one_line(run, table, tmp_path):
     workdir, _ = run
     single = table.with_name("single.csv")
     single.write_text("path,label,split\ntrain/bright_0.mp4,bright,train\n")
@@ -242,7 +242,7 @@ def test_what_settings_and_tables_do_not_say_together_is_refused_in_one_line(run
 
 
 @pytest.mark.slow
-def test_two_attributes_that_have_nothing_to_do_with_one_another_are_both_learnt(tmp_path):
+def test_two_independent_attributes_are_both_learnt(tmp_path):
     table = write_attributed(tmp_path / "videos", train=12, test=6, seed=1)
     changes = {
         "train.duration": "150 steps",
@@ -259,7 +259,7 @@ def test_two_attributes_that_have_nothing_to_do_with_one_another_are_both_learnt
     done = call("train", *settings(table, workdir, **changes))
     assert done.returncode == 0, done.stderr
     report = json.loads((workdir / "eval" / "test-1x1-step150.json").read_text())
-    # Half of the videos have either; scores that know nothing are at 0.5.
+    # Half of the videos have each attribute, so constant scores give 0.5.
     assert report["videos"] == 24
     assert min(report["per_class"].values()) > 0.9
     assert report["map"] > 0.95
@@ -267,7 +267,7 @@ def test_two_attributes_that_have_nothing_to_do_with_one_another_are_both_learnt
 
 
 @pytest.mark.slow
-def test_features_are_of_videos_that_a_probe_does_not_take(run, table, tmp_path):
+def test_features_are_extracted_and_refused_by_a_probe(run, table, tmp_path):
     workdir, _ = run
     output = tmp_path / "features.npz"
     done = call("features", f"--workdir={workdir}", f"--output={output}")
@@ -280,7 +280,7 @@ def test_features_are_of_videos_that_a_probe_does_not_take(run, table, tmp_path)
 
 
 @pytest.mark.slow
-def test_an_export_says_that_each_class_is_by_itself(run, tmp_path):
+def test_an_export_states_that_classes_are_independent(run, tmp_path):
     workdir, _ = run
     output = tmp_path / "exported"
     done = call("export", f"--workdir={workdir}", "--format=stablehlo", f"--output={output}")

@@ -1,4 +1,4 @@
-"""Sweeps as a user starts them: what runs, what is refused, and what the tables say."""
+"""Tests sweeps as a user starts them: their runs, refusals and tables."""
 
 import csv
 import json
@@ -66,7 +66,7 @@ PATHS = ["train.train_only"]
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
-    """Two combinations with two seeds, one of which cannot be trained, run in this process."""
+    """Runs two combinations with two seeds in this process; one combination cannot be trained."""
     folder = tmp_path_factory.mktemp("sweep") / "runs"
     base = overridden(
         synthetic.get_config(), {name: str(x) for name, x in (SETTINGS | SHORT).items()}
@@ -91,14 +91,14 @@ def folder(plan):
     return plan.folder
 
 
-def test_every_combination_is_run_with_every_seed(folder):
+def test_every_combination_is_trained_with_every_seed(folder):
     for seed in (0, 1):
         config = json.loads((folder / f"train_only=head/seed{seed}/config.json").read_text())
         assert (config["train"]["train_only"], config["seed"]) == ("head", seed)
         assert config["eval"]["split"] == "val"
 
 
-def test_runs_that_fail_are_told_and_the_others_go_on(folder):
+def test_failed_runs_are_reported_and_the_others_continue(folder):
     states = {(row["train.train_only"], row["seed"]): row for row in rows(folder / "runs.csv")}
     assert {row["state"] for (part, _), row in states.items() if part == "head"} == {"finished"}
     failed = [states["nowhere", seed] for seed in "01"]
@@ -108,7 +108,7 @@ def test_runs_that_fail_are_told_and_the_others_go_on(folder):
     assert "| nowhere | – | 0 of 2 | – |" in text
 
 
-def test_the_table_has_the_means_of_what_the_runs_have_written(folder):
+def test_the_table_has_the_means_of_the_runs(folder):
     first, last = rows(folder / "table.csv")
     values = np.array([scores(folder / f"train_only=head/seed{seed}")[-1] for seed in (0, 1)])
     assert first["combination"] == "train_only=head"
@@ -121,11 +121,11 @@ def test_the_table_has_the_means_of_what_the_runs_have_written(folder):
     assert cv2.imread(str(folder / "figure.png")).std() > 5
 
 
-def test_the_best_evaluation_of_a_run_can_be_taken(plan, folder):
+def test_the_best_evaluation_of_a_run_can_be_chosen(plan, folder):
     for name, best in (("top1", max), ("loss", min)):
         lines = folder / "train_only=head/seed0/metrics.jsonl"
         kept = lines.read_text()
-        # A third evaluation, worse by either number.
+        # A third evaluation that is worse by both metrics.
         worse = {"step": 5, "split": "val-2x1", "top1": 0.0, "loss": 9.0}
         better = {**worse, "step": 3, "top1": 1.0, "loss": 0.5}
         lines.write_text(kept + json.dumps(better) + "\n" + json.dumps(worse) + "\n")
@@ -136,7 +136,7 @@ def test_the_best_evaluation_of_a_run_can_be_taken(plan, folder):
         assert found.step == 3
 
 
-def test_combinations_are_ranked_by_what_is_better_for_the_metric(tmp_path):
+def test_combinations_are_ranked_in_the_direction_of_the_metric(tmp_path):
     tried = combined(
         synthetic.get_config(), [{"optimizer.momentum": str(k / 10)} for k in range(3)], "val"
     )
@@ -154,7 +154,7 @@ def test_combinations_are_ranked_by_what_is_better_for_the_metric(tmp_path):
 
 
 def test_the_command_repeats_no_finished_run(plan, folder, tmp_path):
-    """It finds a plan that this process has written, all of whose runs are finished."""
+    """It finds a stored plan whose runs are all finished."""
     only = {"axes": [plan.varied["axes"][0][:1]], "seeds": 2, "split": "val"}
     Plan(tmp_path, plan.combinations[:1], 2, only).write_down()
     shutil.copytree(folder / "train_only=head", tmp_path / "train_only=head")
@@ -180,7 +180,7 @@ def test_another_plan_in_the_same_directory_is_refused(folder):
 
 
 def test_two_seeds_are_fused(plan, folder, tmp_path):
-    """The streams of `vidjax fuse` are real runs here."""
+    """Here the inputs of `vidjax fuse` are real runs."""
     runs = plan.of(plan.combinations[0])
     with ProgressLine(silent=True) as progress:
         for run in runs:
@@ -214,7 +214,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_what_does_not_fit_is_refused_before_anything_runs(tmp_path, message):
+def test_invalid_settings_are_refused_before_anything_runs(tmp_path, message):
     done = sweep(tmp_path / "runs", *REFUSED[message])
     assert done.returncode == 2, done.stderr
     assert message in done.stderr.splitlines()[-1]
@@ -222,7 +222,7 @@ def test_what_does_not_fit_is_refused_before_anything_runs(tmp_path, message):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_directory_with_other_things_is_refused(tmp_path):
+def test_a_directory_with_other_files_is_refused(tmp_path):
     (tmp_path / "mine.txt").touch()
     error = refusal(sweep(tmp_path, "--grid", "optimizer.momentum=0.5"))
     assert "is not empty and has no plan.json; name another --workdir" in error
@@ -243,7 +243,7 @@ def started(folder, *arguments):
 
 
 def kill(process, folder, all_of_them):
-    """Kills a sweep as soon as its runs have saved more than before."""
+    """Kills a sweep as soon as its runs have saved new checkpoints."""
     saved = lambda: len(list(folder.glob("*/seed0/checkpoints/[0-9]*")))  # noqa: E731
     before = saved()
     assert wait_until(lambda: saved() > before, 120), process.communicate()
@@ -259,8 +259,8 @@ def kill(process, folder, all_of_them):
 @lists_children
 @pytest.mark.slow
 @pytest.mark.parametrize("all_of_them", [False, True])
-def test_a_sweep_that_is_killed_goes_on_and_ends_as_an_unbroken_one(tmp_path, all_of_them):
-    """The runs are left to themselves, and save, or are killed too."""
+def test_a_killed_sweep_resumes_and_ends_like_an_uninterrupted_one(tmp_path, all_of_them):
+    """The runs either continue until they have saved, or are killed too."""
     longer = {"train__duration": "200 steps", "every__evaluate": "100 steps"}
     longer["every__checkpoint"] = "20 steps"
     given = [*settings(**longer), "--grid", "optimizer.momentum=0.5,0.8", "--workers=2"]
@@ -269,7 +269,7 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_as_an_unbroken_one(tmp_path, al
     assert "2 runs: 2 combinations with 1 seed. Finished: 0." in output
     for _ in range(2):
         kill(started(folder, *given), folder, all_of_them)
-    # The next one begins at once, while runs of the one before may still save.
+    # The next sweep starts at once, while runs of the previous one may still be saving.
     process = started(folder, *given)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
@@ -287,8 +287,8 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_as_an_unbroken_one(tmp_path, al
     assert kept[0] == kept[1]
 
 
-def test_runs_are_told_of_as_they_end(tmp_path, monkeypatch):
-    """In the thread that asked for them, each once."""
+def test_runs_are_reported_as_they_end(tmp_path, monkeypatch):
+    """Each end is reported once, in the calling thread."""
     program = (
         "import json, sys; order = json.loads(sys.stdin.readline()); "
         "json.dump({'state': 'finished', 'step': 4}, open(order['record'], 'w'))"

@@ -1,4 +1,4 @@
-"""What a sweep varies, as its command line says it, and the combinations that it means."""
+"""Tests the axes that a sweep's command line gives, and their combinations."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from experiments.sweep.optuna_search import corners
 from vidjax.run.config import ConfigError, from_mapping
 
 
-def test_grids_are_a_product_and_lists_go_together():
+def test_grids_form_a_product_and_lists_vary_together():
     axes = read_axes(
         ["optimizer.lr=0.1,0.03 train.duration=20 epochs,400 steps", "seed=1"],
         ["clip.frames=8,16 clip.stride=4,2"],
@@ -50,12 +50,12 @@ def test_commas_within_brackets_and_quotes_belong_to_a_value():
         ([], ["a.b=1,2", "a.c=1,2,3"], "a.b has 2 values and a.c has 3"),
     ],
 )
-def test_what_means_nothing_is_refused(grids, lists, message):
+def test_invalid_settings_are_refused(grids, lists, message):
     with pytest.raises(ValueError, match=message):
         read_axes(grids, lists)
 
 
-def test_values_mean_what_the_command_line_means_by_them():
+def test_values_are_parsed_as_on_the_command_line():
     given = {
         "optimizer.lr": "1",
         "optimizer.nesterov": "true",
@@ -80,7 +80,7 @@ def test_values_mean_what_the_command_line_means_by_them():
     }
     assert config.model.mean == (0.5, 0.5, 0.5)
     assert (config.data.fps, config.model.name) == (12.5, "r3d_34")
-    # The configuration that they are put into stays as it is.
+    # The base configuration is unchanged.
     assert from_mapping(base) == before
 
 
@@ -109,10 +109,10 @@ def test_equal_combinations_are_refused():
         )
 
 
-def test_names_say_what_differs_and_cannot_be_mistaken():
+def test_names_are_short_and_unambiguous():
     paths = ["optimizer.lr", "train.batch_size", "model.options.width", "schedule.name"]
     short = short_names(paths)
-    # There is another batch size, that of the evaluation.
+    # The evaluation has a batch size too.
     assert list(short.values()) == ["lr", "train.batch_size", "width", "schedule.name"]
     settings = [{"optimizer.lr": "0.1", "model.options.stem_kernel": "(1,3,3)"}]
     (one,) = combined(synthetic.get_config(), settings, "val")
@@ -149,6 +149,6 @@ def test_spaces_are_ranges_and_choices():
         ("train.batch_size=int:1:2.5", "an int range must have whole numbers"),
     ],
 )
-def test_a_space_that_means_nothing_is_refused(text, message):
+def test_an_invalid_space_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         spaces.read_space([text])

@@ -1,4 +1,4 @@
-"""Sweeps whose settings Optuna chooses; where it is not installed, a stand-in draws them."""
+"""Tests sweeps whose settings Optuna chooses, or a stand-in if it is not installed."""
 
 import importlib.util
 import json
@@ -22,7 +22,7 @@ SPACE = read_space(
     ["optimizer.lr=log:0.001:1", "train.batch_size=int:2:16", "schedule.name=cosine,constant"]
 )
 METRIC = Metric("top1", "last", "val-1x1")
-# Stands for a run's process: its score falls with the distance of the rate from 0.03.
+# Replaces a run's process: its score falls with the distance of the learning rate from 0.03.
 RUN = textwrap.dedent(
     """
     import json, math, os, sys
@@ -85,7 +85,7 @@ def test_trials_are_within_their_ranges_and_run_with_every_seed(tmp_path):
         assert 0.001 <= each.config.optimizer.lr <= 1
         assert 2 <= each.config.train.batch_size <= 16
         assert each.config.schedule.name in ("cosine", "constant")
-        # What is written is what was used.
+        # The written settings are the used ones.
         assert re.fullmatch(r"[\d.e-]{1,8}", each.settings["optimizer.lr"])
         assert float(each.settings["optimizer.lr"]) == each.config.optimizer.lr
         assert each.folder.startswith(f"{each.label},lr={each.settings['optimizer.lr']}")
@@ -93,7 +93,7 @@ def test_trials_are_within_their_ranges_and_run_with_every_seed(tmp_path):
     assert means == sorted(means, reverse=True)
 
 
-def test_a_search_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
+def test_an_interrupted_search_resumes(tmp_path, monkeypatch):
     unbroken = tune(tmp_path / "unbroken", trials=4, workers=1)
     ended = []
     whole = optuna_search.carry_out
@@ -109,14 +109,14 @@ def test_a_search_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
         tune(tmp_path / "broken", trials=4, workers=1)
     monkeypatch.setattr(optuna_search, "carry_out", whole)
     broken = tune(tmp_path / "broken", trials=4, workers=1)
-    # The third was asked for before, and is not asked for again.
+    # The third trial was created before, and is not created again.
     assert settings(broken) == settings(unbroken)
     assert len(ended) == 2
-    # More of them can be asked for later.
+    # More trials can be requested later.
     assert settings(tune(tmp_path / "broken", trials=5, workers=1))[:4] == settings(unbroken)
 
 
-def test_trials_that_fail_are_counted_and_have_no_score(tmp_path, monkeypatch):
+def test_failed_trials_count_and_have_no_score(tmp_path, monkeypatch):
     run_as(monkeypatch, fails=True)
     plan = tune(tmp_path, trials=8, seeds=1)
     assert len(plan.combinations) == 8
@@ -127,7 +127,7 @@ def test_trials_that_fail_are_counted_and_have_no_score(tmp_path, monkeypatch):
         assert states[each.label].state == ("failed" if fails else "finished")
     told = optuna_study.Study(tmp_path, SPACE, maximize=True, seed=0)
     assert [trial.number for trial in told.told] == list(range(8))
-    # Nothing is tried again.
+    # No trial is repeated.
     records = {run.record: json.loads(run.record.read_text()) for run in plan.runs}
     tune(tmp_path, trials=8, seeds=1)
     assert {file: json.loads(file.read_text()) for file in records} == records

@@ -13,7 +13,7 @@ from experiments.torch_networks.registry import PEERS, network  # noqa: E402
 
 
 @pytest.mark.parametrize("name", sorted(PEERS))
-def test_a_peer_has_our_parameters_and_multiply_adds(name):
+def test_a_pytorch_network_has_our_parameters_and_multiply_adds(name):
     from torch.utils.flop_counter import FlopCounterMode
 
     card = vidjax.model_card(name)
@@ -27,7 +27,7 @@ def test_a_peer_has_our_parameters_and_multiply_adds(name):
     assert counter.get_total_flops() == 2 * card.macs
 
 
-def test_without_a_peer_there_is_none():
+def test_networks_without_a_pytorch_version_give_none():
     assert network("mtnet_m", 400) is None
 
 
@@ -48,7 +48,7 @@ def test_compiling_that_takes_too_long_is_ended():
         torch_baseline.first_call(lambda: time.sleep(30), 0.05)
 
 
-def test_models_times_both_layouts_and_says_who_is_left_out():
+def test_models_times_both_layouts_and_names_left_out_ones():
     flags = ["--width=4", "--depths=0,0,0,1", "--batch=2", "--clip=2,16,16", "--classes=3"]
     done = run_command(
         "experiments.benchmark", "models", *flags, "--passes=forward", "--rounds=1",

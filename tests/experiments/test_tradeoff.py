@@ -1,4 +1,4 @@
-"""Accuracy over cost: points of evaluations and of the works' tables, in a picture and a table."""
+"""Tests accuracy against cost: points of evaluations and of the papers' tables."""
 
 import csv
 
@@ -10,6 +10,7 @@ from experiments import tradeoff_points
 from experiments.reproduce.analytical import Counter
 from experiments.reproduce.paper_row import Network, PaperRow
 from experiments.reproduce.paper_scale import paper_table
+from experiments.tradeoff_numbers import SIZE, offsets_of
 from tests.commands import refusal, run_command
 from vidjax.evaluation.cost import count_cost
 from vidjax.evaluation.report import write_report
@@ -22,7 +23,7 @@ CLASSES = ["a", "b"]
 
 
 def run_of(folder, width, right, protocols=("test-1x1",)):
-    """A run that is only written down: its configuration and an evaluation of ten videos."""
+    """Writes a fake run: its configuration and an evaluation of ten videos."""
     config = synthetic.get_config()
     config.model.options = {**TINY, "width": width}
     workdir.claim(folder, from_mapping(config), CLASSES)
@@ -70,7 +71,7 @@ def test_pairs_are_drawn_with_an_arrow_and_written_as_a_table(tmp_path):
     assert "exists already; name another --output" in refusal(again)
 
 
-def test_printed_rows_have_the_works_score_and_our_count():
+def test_printed_rows_have_the_papers_score_and_our_count():
     network = Network("r3d_18", 2, 16, TINY, classes=2)
     rows = (
         PaperRow("plain", 60.0, name="plain", network=network, dataset="d"),
@@ -91,6 +92,16 @@ def test_printed_rows_have_the_works_score_and_our_count():
     ]
     names = [text.get_text() for text in panels[1].get_legend().get_texts()]
     assert names == ["1  plain", "2  method"]
+
+
+def test_numbers_stay_in_their_points_or_go_where_nothing_lies():
+    apart = [(0.0, 0.0), (100.0, 0.0), (0.0, 50.0)]
+    assert offsets_of(apart) == [(0, 0)] * 3
+    crowd = [(3.0 * place, 2.0 * (place % 3)) for place in range(8)]
+    moved = np.array(crowd) + offsets_of(crowd)
+    for own, at in enumerate(moved):
+        others = np.concatenate([np.delete(moved, own, 0), np.delete(crowd, own, 0)])
+        assert np.linalg.norm(others - at, axis=1).min() >= SIZE
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Colours and flow of one data set, each with its network, and both together."""
+"""Tests training on RGB and flow of one data set, and their fusion."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_two_streams_are_trained_evaluated_and_fused(tmp_path):
 
 
 def _check_predictions(root, flow):
-    """A file is seen as the data set's record of it."""
+    """A video file gives the same prediction as its record in the data set."""
     (videos,) = (root / "data/marionette_videos").iterdir()
     name = flow.names[0]
     done = run_command(

@@ -1,4 +1,4 @@
-"""Everywhere a run is taken, others' weights are, too."""
+"""Tests that commands accept published weights in place of a run."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def evaluated(weights, data, tmp_path_factory):
     return folder / "out"
 
 
-def test_weights_name_what_happens_in_a_video(weights, videos):
+def test_weights_predict_the_action_in_a_video(weights, videos):
     done = call("predict", *weights, f"--video={videos / 'bright/0.mp4'}")
     assert done.returncode == 0, done.stderr
     shares = [float(line.split("%")[0]) for line in done.stdout.splitlines()]
@@ -62,7 +62,7 @@ def test_weights_name_what_happens_in_a_video(weights, videos):
     assert sum(shares) == pytest.approx(100, abs=0.05)
 
 
-def test_a_prediction_is_explained_in_the_folder_that_is_named(weights, videos, tmp_path):
+def test_a_prediction_is_explained_in_the_given_folder(weights, videos, tmp_path):
     video, output = videos / "bright/0.mp4", tmp_path / "seen"
     done = call("predict", *weights, f"--video={video}", "--explain", f"--output={output}")
     assert done.returncode == 0, done.stderr
@@ -70,7 +70,7 @@ def test_a_prediction_is_explained_in_the_folder_that_is_named(weights, videos, 
     assert (output / "pyramid.json").is_file()
 
 
-def test_weights_are_scored_on_labels_that_a_mapping_names(evaluated):
+def test_weights_are_evaluated_with_a_label_map(evaluated):
     (report,) = (evaluated / "eval").glob("*.json")
     scores = json.loads(report.read_text())
     assert scores["videos"] == 2
@@ -97,7 +97,7 @@ def test_labels_that_the_network_does_not_know_are_refused(weights, data, tmp_pa
         ("label,class\nbright,class 7\n", "does not know 'class 7'"),
     ],
 )
-def test_mappings_that_do_not_fit_are_refused(weights, data, tmp_path, text, message):
+def test_invalid_label_maps_are_refused(weights, data, tmp_path, text, message):
     (tmp_path / "map.csv").write_text(text)
     error = refusal(
         call(
@@ -114,7 +114,7 @@ def test_weights_are_compared_with_themselves_by_their_folder(evaluated, tmp_pat
     assert "p = 1 " in done.stdout
 
 
-def test_compared_weights_that_were_not_evaluated_are_named(evaluated):
+def test_weights_without_an_evaluation_cannot_be_compared(evaluated):
     assert "has no evaluation; vidjax evaluate makes one" in refusal(
         call("compare", evaluated, "i3d:never-evaluated")
     )
@@ -127,7 +127,7 @@ def test_the_views_of_weights_are_drawn(weights, data, tmp_path):
     assert (tmp_path / "views.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_weights_and_a_run_at_once_or_neither_are_refused(weights, videos):
+def test_naming_both_weights_and_a_run_or_neither_is_refused(weights, videos):
     video = f"--video={videos / 'bright/0.mp4'}"
     assert "name a run with --workdir, or weights with --weights" in refusal(call("predict", video))
     assert "name a configuration with --config" in refusal(

@@ -11,7 +11,7 @@ from vidjax.models.model_list import list_models
 PAGE = Path(__file__).parents[2] / "docs/models.md"
 
 
-def test_the_page_of_networks_is_what_the_registry_says():
+def test_the_page_of_networks_is_up_to_date():
     assert PAGE.read_text() == networks_page.table() + "\n", "vidjax zoo > docs/models.md"
 
 
@@ -21,16 +21,16 @@ def test_every_network_has_its_row():
 
 
 @pytest.mark.parametrize("system", [each for each in paper_systems.SYSTEMS if each.train], ids=str)
-def test_every_configuration_that_is_named_trains_the_system(system):
+def test_every_named_configuration_trains_the_system(system):
     name, _, argument = system.train.partition(":")
     config = importlib.import_module(f"configs.{name}").get_config(argument)
     words = re.findall(r"`([\w*]+)`", system.network)
     patterns = [word for word in words if fnmatch.filter(list_models(), word)]
-    # Of methods the table names no network.
+    # The table names no network for methods.
     assert not patterns or any(fnmatch.fnmatch(config.model.name, each) for each in patterns)
 
 
-def test_networks_of_the_table_of_systems_are_networks():
+def test_networks_of_the_table_of_systems_exist():
     named = [
         each for system in paper_systems.SYSTEMS for each in re.findall(r"`(\w+)`", system.network)
     ]

@@ -7,7 +7,7 @@ import numpy as np
 from tests.explain.numpy_reference import conv3d, convolve, kernels_of
 
 WEIGHTS = kernels_of(3, first=(3, 4), last=(4, 6), head=6)
-# Nothing is negative anywhere: no rectification has an effect.
+# All values are positive, so rectification has no effect.
 POSITIVE = {name: np.abs(values) for name, values in WEIGHTS.items()}
 CLASSES = 3
 

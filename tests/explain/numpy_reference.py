@@ -31,7 +31,7 @@ CLIP = normal(0, 1, *SIZE, 3)
 
 
 def enlarged(*volumes):
-    """Upsamples to the clip, adds and rescales to [0, 1]."""
+    """Upsamples features to the clip's size, adds them and rescales to [0, 1]."""
     whole = 0
     for volume in volumes:
         factors = [size / small for size, small in zip(SIZE, volume.shape, strict=True)]
@@ -73,7 +73,7 @@ def levels_of(makers):
 
 
 def answer(weights, inputs, makers, threshold, depth=3, mode="layer", top=None, class_index=0):
-    """Returns the lists of the class and of each kernel: `{place: {place: weight}}`."""
+    """Returns the expected lists of the class and of each kernel, `{place: {place: weight}}`."""
     levels = levels_of(makers)
     counts, edges = Counter({("", class_index): 1}), {}
     for name in sorted(levels, key=levels.get):
@@ -180,7 +180,7 @@ def examine(network, weights, makers, threshold, inflated=None, **options):
 
 
 def renamed(edges, name):
-    """Renames the places in lists."""
+    """Replaces the names of places in lists."""
     return {
         name(place): {name(to): share for to, share in own.items()} for place, own in edges.items()
     }

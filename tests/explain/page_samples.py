@@ -1,4 +1,4 @@
-"""A small panel with everything that a page can show, shared by the tests of the page."""
+"""A small panel that uses every feature of a page; the tests of the page share it."""
 
 import base64
 
@@ -9,14 +9,14 @@ from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
 from vidjax.explain.html_page import TUBE, Panel
 
 DESK, PHONE = (1280, 900), (360, 740)
-# What is shown large, and tiles by level and place. Level 0 is the class; level 1 has the kernels 1
-# and 3, level 2 those from 10 to 49.
+# The large view, and tiles by level and place. Level 0 is the class, level 1 has kernels 1 and 3,
+# level 2 has kernels 10 to 49.
 OPENED = "document.querySelector('.stage .caption .name').textContent"
 TILE = "document.querySelectorAll('.level')[{}].querySelectorAll('.tile')[{}]"
 
 RNG = np.random.default_rng(0)
 SIZE = (6, 32, 48)
-# Smooth, as JPEG has to keep it.
+# Smooth, so that JPEG preserves it.
 FRAMES = RNG.integers(0, 255, (6, 2, 3, 3), np.uint8).repeat(16, 1).repeat(16, 2)
 VOLUME = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 3, 4)
 

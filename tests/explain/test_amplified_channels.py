@@ -42,7 +42,7 @@ def factors_of(row, affection):
     return affection + 2 * (1 - affection) * share
 
 
-def test_factors_are_those_of_the_class_that_each_place_chooses(network):
+def test_each_location_uses_the_factors_of_its_class(network):
     model, variables = network
     found = amplified(model, variables, CLIP)
     assert tuple(own.place for own in found) == PLACES
@@ -54,7 +54,7 @@ def test_factors_are_those_of_the_class_that_each_place_chooses(network):
 
 
 @pytest.mark.parametrize("index", range(3))
-def test_another_class_has_the_factors_of_its_own_row(network, index):
+def test_factors_depend_on_the_class(network, index):
     model, variables = network
     for own, affection in zip(amplified(model, variables, CLIP, index), (0.9, 0.5), strict=True):
         wanted = factors_of(rows_at(variables, own.place)[index], affection)
@@ -63,7 +63,7 @@ def test_another_class_has_the_factors_of_its_own_row(network, index):
         assert own.factors[own.strongest(3)].tolist() == pytest.approx(largest)
 
 
-def test_the_picture_has_a_line_for_each_place_the_last_first(network):
+def test_the_plot_has_a_line_per_place_starting_with_the_last(network):
     found = amplified(*network, CLIP, 1)
     frames = np.random.default_rng(0).integers(0, 255, (4, 16, 16, 3), np.uint8)
     cell = amplified_cell(found, frames, "sit", ("walk", "sit", "jump"), each=2)
@@ -85,7 +85,7 @@ def test_a_network_without_class_regularization_is_refused():
 
 
 @pytest.mark.parametrize("read", [[], ["intermediates"]])
-def test_telling_the_factors_leaves_training_as_it_was(network, read, monkeypatch):
+def test_reporting_factors_does_not_change_training(network, read, monkeypatch):
     model, variables = network
 
     def lowered():

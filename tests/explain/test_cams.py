@@ -26,7 +26,7 @@ def rectified(values):
     return np.maximum(values, 0)
 
 
-# Each of features and gradients [T', H', W', C] and of the logit, place by place.
+# Each takes features and gradients [T', H', W', C] and the logit, and loops over places.
 def cam(a, g, logit):
     return np.einsum("thwk,k->thw", a, g.sum((0, 1, 2)))
 
@@ -36,7 +36,7 @@ def grad_cam(a, g, logit):
 
 
 def grad_cam_plus_plus(a, g, logit):
-    """With the derivatives of the exponential of the logit, as eq. 19 has them."""
+    """Uses the derivatives of the exponential of the logit (eq. 19)."""
     first, second, third = (np.exp(logit) * g**power for power in (1, 2, 3))
     below = 2 * second + np.einsum("thwk,abck->abck", a, third)
     alpha = np.where(below == 0, 0, second / np.where(below == 0, 1, below))
@@ -85,7 +85,7 @@ def by_hand():
 
 @pytest.mark.parametrize("layer", ["first", "last", None])
 @pytest.mark.parametrize("name", EQUATIONS)
-def test_a_map_is_its_paper_s_equation_at_any_layer(by_hand, name, layer):
+def test_maps_equal_their_papers_equations_at_any_layer(by_hand, name, layer):
     logits, features, gradients = by_hand
     place = layer or "last"
     expected = EQUATIONS[name](features[place], gradients[place], logits[LABEL])
@@ -110,7 +110,7 @@ TWO = function_of(pooled)
 
 
 @pytest.mark.parametrize("name", EQUATIONS)
-def test_features_of_several_sizes_are_drawn_one_by_one_enlarged_and_added(name):
+def test_features_of_several_sizes_are_enlarged_and_added(name):
     weights = kernels_of(110, slow=(3, 5), fast=(3, 3), head=8)
     features = pathways(np, lambda name, x: convolve(x, weights[name]), CLIP)
     logit = 0.5
@@ -120,15 +120,15 @@ def test_features_of_several_sizes_are_drawn_one_by_one_enlarged_and_added(name)
         for a, row in zip(features, rows, strict=True)
     ]
     if name == "grad_cam_plus_plus":
-        # Without the factor that all weights have.
+        # Without the factor common to all weights.
         cells = [own / np.exp(logit) for own in cells]
     found = saliency_map(TWO, weights, CLIP, LABEL, name)
     assert sorted(own.shape for own in found.cells) == sorted(own.shape for own in cells)
     np.testing.assert_allclose(found.volume, enlarged(*cells), atol=2e-4)
 
 
-def test_over_pooled_features_all_of_them_are_class_activation_maps(by_hand):
-    """Gradients are the same everywhere: the row over the number of places."""
+def test_over_pooled_features_all_equal_class_activation_maps(by_hand):
+    """All gradients are equal: the classifier's row divided by the number of places."""
     count = np.prod(SIZE)
     plain, *others = (
         saliency_map(network, WEIGHTS, CLIP, LABEL, name).cells[0]
@@ -153,7 +153,7 @@ def test_weights_of_grad_cam_plus_plus_have_a_closed_form_over_pooled_features(b
 
 
 @pytest.mark.parametrize("layer", ["first", "last"])
-def test_of_a_homogeneous_network_maps_add_up_to_the_logit(layer):
+def test_maps_of_a_homogeneous_network_add_up_to_the_logit(layer):
     found = saliency_map(network, WEIGHTS, CLIP, LABEL, "hires_cam", layer)
     assert_close(found.cells[0].sum(), found.logits[LABEL])
     for name in ("hires_cam", "xgrad_cam"):

@@ -36,13 +36,13 @@ def chain():
 
 @pytest.fixture(scope="module")
 def pyramids(chain):
-    """Pyramids of class 2 of the chain."""
+    """Returns pyramids of class 2 of the chain."""
     of = partial(class_feature_pyramid, numpy_reference.Chain(), chain[0], CLIP, 2, 3, 0.5)
     return {mode: of(mode) for mode in ("layer", "feature")}
 
 
 @both_modes
-def test_a_chain_of_convolutions_gives_the_lists_of_the_formulas(chain, pyramids, mode):
+def test_lists_of_a_chain_of_convolutions_follow_the_formulas(chain, pyramids, mode):
     edges = numpy_reference.answer(
         WEIGHTS, chain[1], numpy_reference.CHAIN, 0.5, mode=mode, class_index=2
     )
@@ -53,7 +53,7 @@ def test_a_chain_of_convolutions_gives_the_lists_of_the_formulas(chain, pyramids
 
 
 @both_modes
-def test_plain_jax_with_channels_second_gives_what_flax_gives(chain, pyramids, mode):
+def test_plain_jax_with_channels_second_equals_flax(chain, pyramids, mode):
     plain = class_feature_pyramid(
         numpy_reference.channels_second, chain[0], CLIP[0], 2, 3, 0.5, mode
     )
@@ -63,7 +63,7 @@ def test_plain_jax_with_channels_second_gives_what_flax_gives(chain, pyramids, m
         np.testing.assert_allclose(one.maps, other.maps, rtol=1e-3, atol=1e-4)
 
 
-def test_the_predicted_class_is_taken_where_none_is_named(chain):
+def test_the_predicted_class_is_the_default(chain):
     logits = chain[1]["head"].mean((0, 1, 2, 3)) @ WEIGHTS["head"]
     label = int((logits + chain[0]["params"]["head"]["bias"]).argmax())
     pyramid = class_feature_pyramid(numpy_reference.Chain(), chain[0], CLIP, depth=1, threshold=0.5)
@@ -74,7 +74,7 @@ def test_the_predicted_class_is_taken_where_none_is_named(chain):
 
 
 @both_modes
-def test_the_tree_says_the_same_as_the_lists(pyramids, mode):
+def test_the_tree_equals_the_lists(pyramids, mode):
     lists = lists_of(pyramids[mode])
 
     def visit(nodes, place):
@@ -85,7 +85,7 @@ def test_the_tree_says_the_same_as_the_lists(pyramids, mode):
     assert visit(pyramids[mode].roots, ("", 2)) == 3
 
 
-def test_maps_are_the_activations_that_the_layer_after_gets(chain, pyramids):
+def test_maps_are_the_inputs_of_the_next_layer(chain, pyramids):
     after = {"conv3": "head", "conv2": "conv3", "conv1": "conv2"}
     for layer in pyramids["feature"].layers:
         wanted = np.moveaxis(chain[1][after[layer.name]][0], -1, 0)[layer.kernels]
@@ -115,7 +115,7 @@ def test_tubes_are_sums_of_activations_enlarged_by_cubic_splines(pyramids):
 
 
 @pytest.mark.parametrize(("depth", "names"), [(1, "3"), (2, "32")])
-def test_depth_counts_the_level_of_the_class(depth, names):
+def test_depth_includes_the_level_of_the_class(depth, names):
     pyramid, _ = examine(straight, WEIGHTS, numpy_reference.CHAIN, 0.5, depth=depth)
     assert [layer.name for layer in pyramid.layers] == [f"conv{name}" for name in names]
 
@@ -134,7 +134,7 @@ def test_at_most_top_channels_of_each_list_are_kept(top):
 
 
 @pytest.mark.parametrize(("level", "left"), [("head", ""), ("conv3", "3"), ("conv2", "32")])
-def test_products_that_are_all_equal_keep_nothing(level, left):
+def test_equal_products_keep_no_kernel(level, left):
     weights = dict(WEIGHTS)
     if level == "head":
         weights["head"] = WEIGHTS["head"] * [0, 1, 1]
@@ -147,7 +147,7 @@ def test_products_that_are_all_equal_keep_nothing(level, left):
 
 
 @both_modes
-def test_another_order_of_a_layers_channels_only_renumbers_them(mode):
+def test_permuting_channels_only_renumbers_them(mode):
     order = np.array([3, 0, 5, 1, 4, 2])
     other = dict(WEIGHTS, conv2=WEIGHTS["conv2"][..., order])
     other["conv3"] = WEIGHTS["conv3"][..., order, :]
@@ -170,7 +170,7 @@ def residual(xp, conv, x, weights):
 
 
 @pytest.mark.parametrize(("depth", "mode"), [(2, "layer"), (5, "layer"), (5, "feature")])
-def test_an_identity_shortcut_passes_channels_on_to_all_that_added_to_them(depth, mode):
+def test_an_identity_shortcut_passes_channels_to_all_summands(depth, mode):
     weights = kernels_of(50, stem=(3, 6), a1=(6, 4), b1=(4, 6), a2=(6, 4), b2=(4, 6), head=6)
     makers = {"": [("b2", 0, 6), ("b1", 0, 6), ("stem", 0, 6)], "b2": [("a2", 0, 4)]}
     makers |= {"a2": makers[""][1:], "b1": [("a1", 0, 4)], "a1": makers[""][2:]}
@@ -202,7 +202,7 @@ def grouped(xp, conv, x, weights):
 
 @pytest.mark.parametrize("groups", [2, 8])
 @pytest.mark.parametrize("positive", [False, True])
-def test_zeros_of_other_groups_take_part_but_are_not_kept_where_they_are_least(groups, positive):
+def test_zeros_of_other_groups_count_but_are_not_kept_if_smallest(groups, positive):
     weights = kernels_of(80, conv1=(3, 8), conv2=(8 // groups, 8), head=8)
     if positive:
         weights["conv2"] = abs(weights["conv2"])
@@ -217,7 +217,7 @@ def test_zeros_of_other_groups_take_part_but_are_not_kept_where_they_are_least(g
 
 
 def lists_by_group(weights, inputs, groups, threshold, mode):
-    """Returns lists of `conv2`: products of each kernel with its own group only."""
+    """Returns the lists of `conv2`: each kernel's products with its own group only."""
     edges = numpy_reference.answer(weights, inputs, {"": [("conv2", 0, 8)]}, threshold, depth=1)
     rows, pooled = weights["conv2"].mean((0, 1, 2)), inputs["conv2"].mean((0, 1, 2, 3))
     size = 8 // groups
@@ -246,13 +246,13 @@ def test_by_default_a_kernel_is_compared_over_its_own_group(groups, sign, mode):
     conv2 = np.asarray(
         numpy_reference.conv3d(inputs["conv2"], weights["conv2"], feature_group_count=groups)
     )
-    # Without it, all features would be zero where products are negative.
+    # Without the shift, features with negative products would all be zero.
     weights["bias"] = np.float32(1 - conv2.min())
     inputs["head"] = np.maximum(conv2 + weights["bias"], 0)
     found = lists_of(class_feature_pyramid(model, weights, CLIP, 0, 2, 0.3, mode))
     wanted = lists_by_group(weights, inputs, groups, 0.3, mode)
     assert_same_lists(found, wanted)
-    # No kernel of negative products ends the pyramid.
+    # Kernels with negative products do not end the pyramid.
     assert all(wanted["conv2", kernel] for _, kernel in wanted["", 0])
 
 
@@ -269,7 +269,7 @@ def branched(xp, conv, x, weights):
 
 
 @both_modes
-def test_branches_have_their_own_numbers_and_meet_at_the_later_level(mode):
+def test_branches_have_own_numbers_and_join_at_the_later_level(mode):
     channels = {"left": (5, 3), "right1": (5, 2), "right2": (2, 5), "top": (8, 4), "head": 4}
     weights = kernels_of(90, stem=(3, 5), **channels)
     makers = {"": [("top", 0, 4)], "top": [("left", 0, 3), ("right2", 3, 5)]}
@@ -290,7 +290,7 @@ def excited(xp, conv, x, weights, convolutions):
 
 
 @pytest.mark.parametrize("convolutions", [False, True])
-def test_a_gate_scales_what_is_averaged_but_its_layers_are_no_part(convolutions):
+def test_a_gate_scales_features_but_its_layers_are_excluded(convolutions):
     weights = kernels_of(100, conv1=(3, 6), conv2=(6, 5), head=5)
     weights |= {"reduce": numpy_reference.normal(1, 1, 1, 1, 6, 2)}
     weights |= {"expand": 4 * numpy_reference.normal(2, 1, 1, 1, 2, 6)}
@@ -373,7 +373,7 @@ def roundabout(weights, clip):
     return x.mean(2).mean(1) @ weights["head"]
 
 
-def test_what_mixes_no_channels_is_passed_through():
+def test_operations_that_mix_no_channels_are_passed_through():
     weights = {name: x if name == "head" else x[:1] for name, x in WEIGHTS.items()}
     inputs = {
         "conv2": np.maximum(numpy_reference.convolve(CLIP[:, [0, 1, 4]], weights["conv1"]), 0)

@@ -1,4 +1,4 @@
-"""Tests heatmaps over pictures: their colours, and how much of the video stays visible."""
+"""Tests heatmaps over frames: their colours, and how much of the video stays visible."""
 
 import cv2
 import matplotlib as mpl
@@ -32,8 +32,8 @@ def test_the_published_overlay_is_half_heat_and_half_frame():
 
 
 @pytest.mark.parametrize("colours", ["inferno", "turbo"])
-def test_the_hotter_a_place_the_less_is_left_of_the_video(colours):
-    """Over black and over white the same heat differs by what shows through."""
+def test_hotter_places_show_less_of_the_video(colours):
+    """The same heat over black and over white differs by the visible part of the frame."""
     black, white = np.zeros((1, 256, 3), np.uint8), np.full((1, 256, 3), 255, np.uint8)
     levels = np.linspace(0, 1, 256)[None]
     through = overlay(white, levels, colours).astype(float) - overlay(black, levels, colours)

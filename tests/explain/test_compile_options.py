@@ -13,7 +13,7 @@ from vidjax.fast_compilation import fast_compile_options
 
 @pytest.fixture
 def network(monkeypatch):
-    """A network, without an optimisation level set in the environment."""
+    """Returns a network; no optimisation level is set in the environment."""
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     return trace_network(*OTHERS["plain"]())
@@ -37,7 +37,7 @@ def logits(network):
     return lambda weights, clip: network.evaluate(weights, clip, [network.graph.logits])[0]
 
 
-def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):
+def test_only_large_programs_are_compiled_with_few_optimisations(network, monkeypatch):
     assert options_of(network, monkeypatch) is None
     monkeypatch.setattr(compile_options, "MANY", 5)
     assert options_of(network, monkeypatch) == fast_compile_options()
@@ -47,13 +47,13 @@ def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):
     assert options_of(network, monkeypatch) is None
 
 
-def test_on_other_devices_xla_compiles_as_it_does(network, monkeypatch):
+def test_other_devices_use_default_compiler_options(network, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(compile_options, "MANY", 5)
     assert options_of(network, monkeypatch) is None
 
 
-def test_a_pass_says_the_same_however_it_is_compiled(network, monkeypatch):
+def test_results_do_not_depend_on_compiler_options(network, monkeypatch):
     _, weights, clip = OTHERS["plain"]()
     make = compiled(logits)
     monkeypatch.setattr(compile_options, "MANY", 5)

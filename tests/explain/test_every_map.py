@@ -1,4 +1,4 @@
-"""Tests every map on every network: tiny ones of the zoo and ones that other people write."""
+"""Tests every map on every network: tiny ones of the zoo and third-party ones."""
 
 import functools
 
@@ -15,7 +15,7 @@ from vidjax.explain.traced_network import trace_network
 from vidjax.models.model_list import variants
 
 CLASSES = 5
-# Few passes of those that take many. Probabilities of random networks are 0 or 1, whatever is seen.
+# Few passes for maps that need many. Random networks have probabilities of 0 or 1 for any input.
 FEW = {
     "score_cam": {"top": 3},
     "smooth_grad": {"samples": 2},
@@ -28,7 +28,7 @@ ONE_PASS = ("eigen_cam", "class_regularization", "class_feature_pyramid")
 RECTIFIED = ("grad_cam", "grad_cam_plus_plus", "xgrad_cam", "layer_cam", "score_cam")
 REGULARIZED = "r3d_18 with class_reg"
 QUICK = ("c3d", "vit", "nnx", "plain")
-# One of each family first.
+# One network of each family comes first.
 SLOW = (REGULARIZED, *OTHERS, *TINY, *SHALLOW)
 NETWORKS = (
     *QUICK,
@@ -38,7 +38,7 @@ NETWORKS = (
 
 @functools.cache
 def network(name):
-    """A model with its variables and a clip."""
+    """Returns a model with its variables and a clip."""
     if name in OTHERS:
         return OTHERS[name]()
     more = {"class_reg": {}, "depths": (0, 1, 1, 0)} if name == REGULARIZED else {}
@@ -76,10 +76,10 @@ def logits_of(name):
     return jax.jit(run)(variables, clip)
 
 
-# The one at the top varies first, so that a network is read and compiled once.
+# Maps vary fastest, so that each network is read and compiled once.
 @pytest.mark.parametrize("map_name", maps.known())
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_is_explained_by_a_map(name, map_name):
+def test_every_map_explains_every_network(name, map_name):
     clip = network(name)[2]
     if map_name == "class_regularization" and name != REGULARIZED:
         with pytest.raises(ValueError, match="cannot be drawn of this network: it needs Class"):
@@ -93,7 +93,7 @@ def test_a_network_is_explained_by_a_map(name, map_name):
     passes = 1 if map_name in ONE_PASS else PASSES.get(map_name, 3)
     assert found.passes == passes or (map_name == "occlusion" and found.passes > 3)
     if map_name in RECTIFIED:
-        # A class that no channel speaks for has an empty one; not all classes are such.
+        # A class without positive weights has an empty map, but not all classes do.
         assert all(own.min() >= 0 for own in found.cells)
         volumes = (draw(name, map_name, label).volume for label in range(len(found.logits)))
         assert any(volume.any() for volume in volumes)
@@ -122,14 +122,15 @@ def test_gradients_are_those_of_the_network_itself(name):
     expected = jnp.abs(jax.jit(jax.grad(logit))(jnp.asarray(clip))[0]).max(-1)
     found = saliency_map(model, variables, clip, 1, "gradient").cells[0]
     if name == "evanet_2":
-        # In float32 a few of its features fall on either side of 0, as XLA compiles the program.
-        # The compiler that users have gives 6e-7 of the largest, float64 no difference.
+        # In float32 a few of its features are just above or below 0, depending on how XLA
+        # compiles the program. With XLA's default options the difference is 6e-7 of the largest
+        # value, in float64 there is none.
         assert np.linalg.norm(found - expected) < 0.15 * np.linalg.norm(expected)
         return
     np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-3 * float(expected.max()))
 
 
-def test_a_map_says_whether_it_fits_a_network():
+def test_maps_state_whether_they_support_a_network():
     own = maps.named("class_regularization")
     assert own.fits(trace_network(*network(REGULARIZED)))
     assert not own.fits(trace_network(*network("plain")))

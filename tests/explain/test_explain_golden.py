@@ -41,7 +41,7 @@ def network(weights, clip):
 
 @pytest.fixture(scope="module")
 def case(data):
-    """A function with its variables and clip."""
+    """Returns a function with its variables and clip."""
     sizes = [data[name].shape[2:] for name in ("x", "a1", "a2", "a3")]
     strides = [
         tuple(before // after for before, after in zip(*pair, strict=True))
@@ -72,7 +72,7 @@ def in_file(pairs):
     return sorted(map(tuple, pairs.tolist()))
 
 
-def test_the_class_level_is_the_golden_one_in_both_forms(data, case):
+def test_the_class_level_equals_the_golden_one_in_both_forms(data, case):
     theta, label = float(data["theta"]), int(data["label"])
     for rules, name in ((PAPER, "paper"), (CODE, "ref")):
         pyramid = class_feature_pyramid(*case, label, 1, theta, rules=rules)
@@ -80,7 +80,7 @@ def test_the_class_level_is_the_golden_one_in_both_forms(data, case):
 
 
 @pytest.mark.parametrize("name", ["paper", "ref"])
-def test_back_steps_are_the_golden_ones_from_the_codes_class_level(data, case, name):
+def test_back_steps_from_the_codes_class_level_equal_golden_ones(data, case, name):
     rules = CODE if name == "ref" else Rules("weights", grouped="inflate")
     theta, label = float(data["theta"]), int(data["label"])
     pyramid = class_feature_pyramid(*case, label, 3, theta, "feature", rules=rules)
@@ -98,8 +98,8 @@ def test_normalised_products_are_the_golden_ones(data):
         np.testing.assert_allclose(values, data[f"u{number}"], rtol=1e-4, atol=1e-5)
 
 
-def test_a_layer_of_several_kernels_gives_golden_numbers_that_are_global(data):
-    """The code numbers the inputs of each kernel from 0; here they go on where the others end."""
+def test_inputs_of_several_kernels_are_numbered_globally(data):
+    """The thesis code numbers each kernel's inputs from 0; vidjax numbers all of them."""
     pooled, start = data["branch_a"].mean((0, 2, 3, 4)), 0
     found, local = [], []
     first = 0

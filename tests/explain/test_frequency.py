@@ -14,11 +14,11 @@ from vidjax.methods.random_mean_scaling import RandomScaling
 
 X = np.random.default_rng(0).normal(size=(2, 4, 5, 6, 3)).astype(np.float32)
 CLIP = jax.random.normal(jax.random.key(1), (2, 2, 32, 32, 3))
-# What is compiled runs once or twice: compiling is what these tests wait for.
+# Programs run once or twice, so most of the time would go into compiling them.
 
 
 def local_mean(x, window=(3, 3, 3), axis_weights=None, border="clip"):
-    """The window's weighted mean by SciPy; of the positions that are there with `clip`."""
+    """Returns the weighted mean of a window by SciPy; with `clip`, of the positions inside."""
     kernel = np.ones(())
     for size in window:
         weights = np.ones(size) if axis_weights is None else np.asarray(axis_weights)
@@ -54,8 +54,8 @@ def test_parts_are_those_of_scipys_filter(settings, filtering, low, high):
 
 
 @pytest.mark.parametrize("own", ["mean", "gaussian"])
-def test_another_filter_than_the_networks_own_may_be_asked_for(own):
-    """Also where a network has none, since it scales its features whole."""
+def test_a_filter_other_than_the_networks_can_be_chosen(own):
+    """Also for a network without a filter, which scales its features as a whole."""
     weights = {"mean": None, "gaussian": [np.exp(-1 / 0.32), 1, np.exp(-1 / 0.32)]}
     for asked, axis_weights in weights.items():
         mean = local_mean(X, axis_weights=axis_weights)
@@ -68,7 +68,7 @@ def test_another_filter_than_the_networks_own_may_be_asked_for(own):
         pass
 
 
-def test_what_leaves_a_module_that_scales_by_itself_is_taken_apart():
+def test_outputs_of_scaling_modules_are_split():
     own = X - 0.5 * local_mean(X)
     expected = 0.2 * local_mean(own) + 1.5 * (own - local_mean(own))
     result = scaled_module(X, 0.2, 1.5, distribution=("uniform", 0.0, 1.0))
@@ -76,7 +76,7 @@ def test_what_leaves_a_module_that_scales_by_itself_is_taken_apart():
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_factors_of_one_change_no_bit(dtype):
+def test_factors_of_one_are_bit_exact(dtype):
     x = jnp.asarray(X, dtype)
     result = jax.jit(scaled_module)(x, 1.0, 1.0)
     assert result.dtype == dtype
@@ -90,7 +90,7 @@ def make(name="slowonly_34", **options):
 
 @functools.cache
 def variables_of(name="slowonly_34", depths=(0, 0, 1, 0)):
-    """Of the network without random_scaling; statistics as after training, not 0 and 1."""
+    """Returns variables without random_scaling; statistics as after training, not 0 and 1."""
     init = functools.partial(make(name, depths=depths).init, train=False)
     variables = jax.jit(init, compiler_options=UNOPTIMIZED)(jax.random.key(0), CLIP)
     statistics = jax.tree.map(lambda x: x + 0.3, variables["batch_stats"])
@@ -98,7 +98,7 @@ def variables_of(name="slowonly_34", depths=(0, 0, 1, 0)):
 
 
 def logits(model, factors=None, variables=None):
-    """Of a network, in one program, its parts scaled if there are factors."""
+    """Computes the logits of a network in one program; factors, if any, scale its parts."""
 
     def run(given, factors):
         if factors is None:
@@ -110,15 +110,15 @@ def logits(model, factors=None, variables=None):
     return compiled(variables or variables_of(), factors)
 
 
-def test_factors_of_one_leave_the_network_as_it_was_trained():
+def test_factors_of_one_equal_the_trained_network():
     plain = logits(make())
     np.testing.assert_array_equal(logits(make(random_scaling={}), (1.0, 1.0)), plain)
     assert np.abs(logits(make(random_scaling={}), (0.0, 1.0)) - plain).max() > 1e-3
 
 
 @pytest.mark.parametrize(("target", "factors"), [("mean", (0.4, 1.0)), ("residual", (1.0, 0.4))])
-def test_a_scaled_network_is_the_one_that_expects_this_factor(target, factors):
-    """RMS paper, eq. 3: in evaluation, a network scales by what the factor is on average."""
+def test_a_scaled_network_equals_one_with_this_expected_factor(target, factors):
+    """RMS paper, eq. 3: in evaluation, a network scales by the expected factor."""
     always = {"target": target, "distribution": ("normal", 0.4, 0.0)}
     expected = logits(make(random_scaling=always))
     result = logits(make(random_scaling={}), factors)
@@ -147,10 +147,10 @@ def test_one_program_serves_all_scales():
 
     results = [run(X, setting.factors) for setting in settings_of([0.0, 0.5, 1.0, 2.0])]
     assert len(traces) == 1
-    assert len({np.asarray(result).tobytes() for result in results}) == 7  # 1 and 1 stands twice
+    assert len({np.asarray(result).tobytes() for result in results}) == 7  # (1, 1) appears twice
 
 
-def test_outside_nothing_is_scaled():
+def test_nothing_is_scaled_outside_of_the_context():
     scaled_module(X, 0.0, 0.0)
     np.testing.assert_array_equal(RandomScaling().apply({}, X, train=False), X)
 
@@ -178,7 +178,7 @@ def test_settings_scale_one_part_at_a_time():
     assert [setting.factors for setting in settings] == [(0, 1), (2, 1), (1, 0), (1, 2)]
 
 
-def test_points_count_videos():
+def test_points_contain_numbers_of_videos():
     labels = np.array([0, 1, 2])
     right, one_right = np.eye(3), np.eye(3)[[0, 0, 0]]
     points = points_of("a", settings_of([0.5]), np.stack([one_right, right]), labels)

@@ -71,5 +71,5 @@ def test_importing_it_loads_no_drawing_library():
         (["x/1/y", "x/2/z"], ["1/y", "2/z"]),
     ],
 )
-def test_legends_name_what_differs(paths, expected):
+def test_legends_name_differing_settings(paths, expected):
     assert distinct_parts(paths) == expected

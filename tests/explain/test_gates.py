@@ -1,4 +1,4 @@
-"""Tests which gates are open, against the gates' own test and handwritten logs, and the plot."""
+"""Tests the report of open gates against the gates' own test and handwritten logs."""
 
 import json
 
@@ -28,19 +28,19 @@ def network(**options):
 
 @pytest.fixture(scope="module")
 def trained():
-    """Variables of a network that always fuses, and clips of eight frames."""
+    """Returns variables of a network that always fuses, and clips of eight frames."""
     clip = jax.random.normal(jax.random.key(1), (3, 8, 16, 16, 3))
     init = quickly(lambda key: network(srtg="final").init(key, clip, train=False))
     return init(jax.random.key(0)), clip
 
 
-def test_each_gate_of_a_network_is_named_and_tested_clip_by_clip(trained):
+def test_each_gate_is_named_and_tested_per_clip(trained):
     variables, clip = trained
     model = network(srtg="final", gate="hard")
     gates = quickly(lambda v, x: gates_of(model, v, x))(*trained)
     assert list(gates) == ["layer1_block1", "layer2_block1"]
     assert all(value.shape == (3,) and value.dtype == bool for value in gates.values())
-    # Of four frames (stage 1) random cells match none; two clips more do not change the others.
+    # Random cells match none of four frames (stage 1); two more clips do not change the others.
     assert not gates["layer1_block1"].any()
     scores = quickly(lambda v, x: gate_scores(model, v, x))(variables, clip[:1])
     np.testing.assert_array_equal(scores[0], [float(value[0]) for value in gates.values()])
@@ -54,7 +54,7 @@ def test_one_frame_matches_itself(trained):
 
 
 @pytest.mark.parametrize("options", [{}, {"srtg": "final"}])
-def test_a_network_that_tests_no_gate_is_refused(options):
+def test_a_network_without_gates_is_refused(options):
     model = network(**options)
     clip = jax.ShapeDtypeStruct((1, 4, 16, 16, 3), jnp.float32)
     with pytest.raises(ValueError, match="srtg and gate='hard'"):
@@ -86,7 +86,7 @@ def test_the_log_of_a_run_is_read(tmp_path):
     assert read_log(tmp_path / "nothing", "a") == []
 
 
-def test_the_picture_has_a_curve_a_run_and_a_number_a_gate():
+def test_the_plot_has_a_curve_per_run_and_a_number_per_gate():
     states = [GateState(f"runs/{run}", gate, 0.5, 8) for run in "ab" for gate in ("x", "y")]
     logs = [
         GateLog("runs/a", step, gate, "open", fraction)
@@ -101,6 +101,6 @@ def test_the_picture_has_a_curve_a_run_and_a_number_a_gate():
     assert [label.get_text() for label in right.get_yticklabels()] == ["a", "b"]
 
 
-def test_runs_without_a_log_are_said_so_in_the_picture():
+def test_the_plot_marks_runs_without_a_log():
     left, _ = draw_gates([GateState("a", "x", 1.0, 2)], []).axes
     assert "no run" in left.texts[0].get_text()

@@ -16,7 +16,7 @@ LINEAR = {
 
 
 @pytest.mark.parametrize("layer", ["first", None])
-def test_a_gradient_is_the_largest_of_a_place_in_size(layer):
+def test_the_gradient_map_is_the_largest_absolute_gradient(layer):
     _, _, gradients = both_ways(WEIGHTS, CLIP, LABEL)
     found = saliency_map(network, WEIGHTS, CLIP, LABEL, "gradient", layer)
     expected = np.abs(gradients[layer or ""]).max(-1)
@@ -39,7 +39,7 @@ def test_smooth_grad_is_the_mean_gradient_of_noisy_clips(layer):
     assert found.passes == 12
 
 
-def test_smooth_grad_without_noise_is_the_gradient_and_with_noise_the_seed_s():
+def test_smooth_grad_equals_the_gradient_without_noise_and_depends_on_the_seed():
     plain = saliency_map(network, WEIGHTS, CLIP, LABEL, "gradient")
     still = saliency_map(network, WEIGHTS, CLIP, LABEL, "smooth_grad", samples=2, noise=0)
     np.testing.assert_allclose(still.cells[0], plain.cells[0], rtol=1e-6)
@@ -75,7 +75,7 @@ def test_integrated_gradients_add_up_to_the_difference_of_logits(blank):
 
 def test_integrated_gradients_of_a_linear_network_are_the_clip_times_its_weights():
     found = saliency_map(linear, LINEAR, CLIP, LABEL, "integrated_gradients", steps=1)
-    # Nothing but frames 1 and 4 counts, and what their kernels reach.
+    # Only frames 1 and 4 have weight, within the reach of their kernels.
     logits = np.asarray(linear(LINEAR, CLIP))[0]
     np.testing.assert_allclose(found.cells[0].sum(), logits[LABEL], rtol=1e-4)
     more = saliency_map(linear, LINEAR, CLIP, LABEL, "integrated_gradients", steps=3)
@@ -88,7 +88,7 @@ def test_integrated_gradients_of_a_linear_network_are_the_clip_times_its_weights
             np.testing.assert_allclose(found.cells[0][frame, row, column], expected, atol=1e-6)
 
 
-def test_integrated_gradients_take_the_middles_of_steps():
+def test_integrated_gradients_use_midpoints():
     _, _, quarter = both_ways(WEIGHTS, CLIP * 0.25, LABEL)
     _, _, three = both_ways(WEIGHTS, CLIP * 0.75, LABEL)
     expected = (CLIP[0] * (quarter[""] + three[""]) / 2).sum(-1)

@@ -21,7 +21,7 @@ def data_of(text):
     return json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
 
 
-def test_the_page_is_one_file_that_names_no_address():
+def test_the_page_is_one_file_without_urls():
     text = page("my <clip>.mp4", [PANEL], 7.5)
     assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
     assert "@" not in re.sub(r"@media|@import", "", text.split('id="data">')[0])
@@ -29,7 +29,7 @@ def test_the_page_is_one_file_that_names_no_address():
     assert data_of(text)["title"] == "my <clip>.mp4"
 
 
-def test_frames_and_heat_are_those_of_the_panel():
+def test_frames_and_heat_equal_the_panels():
     data = data_of(page("clip", [PANEL], 7.5))
     (clip,) = data["clips"]
     assert len(clip["frames"]) == len(FRAMES)
@@ -44,7 +44,7 @@ def test_frames_and_heat_are_those_of_the_panel():
     assert abs(cells / 255 - VOLUME).max() <= 0.5 / 255 + 1e-6
 
 
-def test_a_map_that_equals_the_tube_names_it():
+def test_a_map_equal_to_the_tube_refers_to_it():
     heats = {"Grad-CAM": 1 - VOLUME, "my tube": VOLUME.copy()}
     (panel,) = data_of(page("x", [dataclasses.replace(PANEL, heats=heats)], 4))["panels"]
     assert [own["name"] for own in panel["heats"]] == ["Grad-CAM", "my tube"]
@@ -58,7 +58,7 @@ def test_panels_of_one_clip_share_its_frames():
     assert len(data["clips"]) == 2
 
 
-def test_all_kernels_are_there_with_what_they_rely_on():
+def test_all_kernels_are_included_with_their_children():
     data = pyramid_data(PYRAMID)
     for row, own in zip(data["layers"], PYRAMID.layers, strict=True):
         assert sorted(row["kernels"]) == own.kernels.tolist()
@@ -73,11 +73,11 @@ def test_all_kernels_are_there_with_what_they_rely_on():
             }
             edges = PYRAMID.edges.get((names[row], kernel), ())
             assert found == {(*to, round(weight, 3)) for to, weight in edges}
-    # Kernels that share a list point to it; one list is that of those that rely on nothing.
+    # Kernels with equal lists share one; one list is for kernels that rely on nothing.
     assert len(data["lists"]) == len(set(PYRAMID.edges.values())) + 1
 
 
-def test_layers_that_are_one_sum_are_one_row():
+def test_layers_of_one_sum_share_a_row():
     main, short, low = (
         layer("conv2", 1, [4, 6]),
         layer("shortcut", 1, [4, 6]),
@@ -92,12 +92,12 @@ def test_layers_that_are_one_sum_are_one_row():
     data = pyramid_data(Pyramid(0, "layer", 0.6, 2, (6, 32, 48), (main, short, low), edges, sums))
     assert [row["name"] for row in data["layers"]] == ["conv2 + shortcut", "x"]
     assert data["lists"][data["root"]] == ((0, 0, 0.9), (0, 1, 0.7))
-    # Each link once, as strong as its strongest.
+    # Each link appears once, with its largest weight.
     children = data["lists"][data["layers"][0]["lists"][0]]
     assert sorted(children) == [(1, 0, 0.95), (1, 1, 0.6)]
 
 
-def test_a_pyramid_says_its_theta_and_the_panel_may_say_more():
+def test_a_pyramid_states_its_theta_and_the_panel_can_add_text():
     panel = dataclasses.replace(PANEL, facts={"levels": "two", "network": "i3d"})
     facts = dict(data_of(page("x", [panel], 4))["panels"][0]["facts"])
     assert facts["theta"] == "0.6"
@@ -106,7 +106,7 @@ def test_a_pyramid_says_its_theta_and_the_panel_may_say_more():
     assert (facts["levels"], facts["network"]) == ("two", "i3d")
 
 
-def test_the_heat_of_many_kernels_is_coarser_and_stays_in_its_budget():
+def test_the_heat_of_many_kernels_is_coarser_to_keep_its_budget():
     rng = np.random.default_rng(1)
     maps = rng.random((12, 16, 40, 40), np.float32)
     own = dataclasses.replace(layer("wide", 1, range(12)), maps=maps)
@@ -121,7 +121,7 @@ def test_the_heat_of_many_kernels_is_coarser_and_stays_in_its_budget():
     assert fineness(many, 1) == FINENESS[-1]
 
 
-def test_a_long_clip_is_reduced_until_it_can_be_sent():
+def test_a_long_clip_is_reduced_to_a_sendable_size():
     rng = np.random.default_rng(2)
     rough = rng.integers(0, 255, (12, 32, 48, 3), np.uint8).repeat(12, 1).repeat(12, 2)
     coded = [base64.b64decode(frame) for frame in clip_text(rough)]
@@ -132,7 +132,7 @@ def test_a_long_clip_is_reduced_until_it_can_be_sent():
     assert abs(width / height - 1.5) < 0.01
 
 
-def test_what_is_coarser_is_the_same_volume():
+def test_coarser_heat_covers_the_same_volume():
     smooth = upsample(np.random.default_rng(3).random((4, 6, 5), np.float32), (24, 96, 96))
     small = coarser(smooth, (32, 28, 28))
     assert small.shape == (24, 28, 28)
@@ -161,19 +161,19 @@ def test_a_difference_of_two_classes_keeps_its_sign():
         ({"scores": [("sit", 87.0)]}, "score of 'sit' = 87.0"),
     ],
 )
-def test_what_cannot_be_shown_is_refused(change, message):
+def test_panels_that_cannot_be_shown_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         page("x", [dataclasses.replace(PANEL, **change)], 4)
 
 
-def test_a_rate_of_nothing_and_a_page_of_nothing_are_refused():
+def test_a_zero_rate_and_an_empty_page_are_refused():
     with pytest.raises(ValueError, match="fps = 0: must be a number above 0"):
         page("x", [PANEL], 0)
     with pytest.raises(ValueError, match="a page needs at least one panel"):
         page("x", [], 4)
 
 
-def test_a_notebook_gets_the_page_as_a_frame():
+def test_a_notebook_shows_the_page_in_a_frame():
     whole = embed(page("x", [PANEL], 4), height=300)
     assert whole.startswith("<div><iframe srcdoc=")
     assert "<script" not in whole

@@ -15,7 +15,7 @@ from vidjax.explain.traced_network import trace_network
 from vidjax.layers.lowering import force_lowering
 
 CLASSES, SIZE = 5, 32
-# Families of which one network stands for the others where it is run, not only read.
+# Families with one representative where networks are run, not only read.
 THIN = {"width": 8, "depths": (1, 1, 1, 1)}
 RUN = {
     "r3d_18": THIN,
@@ -31,7 +31,7 @@ RUN = {
     "resnext3d_101": THIN | {"width": 32},
 }
 QUICK = ("r3d_18", "x3d_s", "mfnet")
-# What these have beyond another network is more of the same blocks, or a method.
+# These differ from another network only by more of the same blocks, or by a method.
 DEEPER = (
     "*_e1",
     "srtg_*",
@@ -105,7 +105,7 @@ def test_every_network_is_read(name):
     check_graph(trace_network(model, variables, clip).graph, model)
 
 
-def test_a_module_need_not_take_train_and_prolonged_branches_have_a_place():
+def test_modules_without_train_and_prolonged_branches_are_read():
     class Mine(nn.Module):
         @nn.compact
         def __call__(self, x):
@@ -123,7 +123,7 @@ def test_a_module_need_not_take_train_and_prolonged_branches_have_a_place():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", vidjax.list_models())
-def test_every_network_is_read_whole(name):
+def test_every_network_is_read_completely(name):
     model, variables, clip = shapes_of(name)
     check_graph(trace_network(model, variables, clip).graph, model)
 
@@ -138,14 +138,14 @@ def test_every_network_is_read_whole(name):
         ("x3d_s", {"class_reg": {}, "srtg": "mid"}),
     ],
 )
-def test_methods_leave_the_layers_of_a_network_what_they_are(name, options):
+def test_methods_do_not_change_the_layers_of_a_network(name, options):
     model, variables, clip = shapes_of(name, depths=(1, 1, 1, 1), **options)
     graph = trace_network(model, variables, clip).graph
     check_graph(graph, model)
     layers = {layer.name for layer in graph.levels}
     plain = trace_network(*shapes_of(name, depths=(1, 1, 1, 1))).graph
     if "multi_temporal" not in options:
-        # Neither the cells of gates nor the mapping of classes makes features.
+        # Cells of gates and the mapping of classes produce no features.
         assert layers == {layer.name for layer in plain.levels}
 
 
@@ -177,7 +177,7 @@ def test_pyramids_to_depth_four(name):
     ["ir_csn_50", "x3d_s"]
     + [pytest.param(name, marks=pytest.mark.slow) for name in ("mfnet", "resnext3d_101")],
 )
-def test_no_kept_kernel_of_groups_is_without_children(name):
+def test_every_kept_kernel_of_groups_has_children(name):
     model, shapes, clip = shapes_of(name, **RUN[name])
     rng = np.random.default_rng(0)
     # Means of half of the kernels are negative.

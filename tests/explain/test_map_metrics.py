@@ -12,7 +12,7 @@ VOLUME = RNG.permutation(24).reshape(2, 3, 4).astype(np.float32)
 SIZE = (6, 32, 32)
 
 
-def test_a_map_points_where_it_is_largest():
+def test_a_map_points_to_its_maximum():
     place = np.unravel_index(VOLUME.argmax(), VOLUME.shape)
     mask = np.zeros(VOLUME.shape, bool)
     assert pointing(VOLUME, mask) == 0
@@ -20,7 +20,7 @@ def test_a_map_points_where_it_is_largest():
     assert pointing(VOLUME, mask) == 1
 
 
-def test_of_equal_places_a_map_points_into_all():
+def test_a_map_points_to_all_equal_maxima():
     mask = VOLUME < 6
     assert pointing(np.zeros_like(VOLUME), mask) == 0.25
     assert pointing(np.minimum(VOLUME, 20), VOLUME == 23) == 0.25
@@ -32,26 +32,26 @@ def test_energy_is_the_share_of_the_sum():
     assert energy(np.zeros_like(VOLUME), mask) == pytest.approx(mask.mean())
 
 
-def test_steps_go_from_nothing_to_everything_the_largest_first():
+def test_steps_go_from_nothing_to_everything_in_descending_order():
     steps = blanking_steps(VOLUME, 6)
     assert [int(step.sum()) for step in steps] == [0, 4, 8, 12, 16, 20, 24]
     for count, step in zip(range(0, 25, 4), steps, strict=True):
         assert np.array_equal(step, 24 - count <= VOLUME)
 
 
-def test_equal_places_are_blanked_all_over_the_clip():
+def test_equal_places_are_blanked_across_the_clip():
     steps = blanking_steps(np.zeros((10, 10, 10)), 2)
     assert [int(step.sum()) for step in steps] == [0, 500, 1000]
-    # By the order of the array it would be the first five frames.
+    # In array order it would be the first five frames.
     assert steps[1].sum((1, 2)).min() > 30
 
 
 def additive(weights):
-    """A score that is the sum of the weights of the visible locations."""
+    """Scores clips by the sum of the weights of the visible locations."""
     return lambda blank: (~blank * weights).sum((1, 2, 3))
 
 
-def test_curves_are_those_of_a_sum():
+def test_curves_of_an_additive_score_are_sums():
     weights = RNG.random(VOLUME.shape)
     deletion, insertion = curves(VOLUME, 6, additive(weights))
     for step in range(7):
@@ -63,7 +63,7 @@ def test_curves_are_those_of_a_sum():
     )
 
 
-def test_each_pair_of_ends_is_scored_once():
+def test_start_and_end_are_scored_once_per_pair():
     asked = []
 
     def score(blank):
@@ -75,7 +75,7 @@ def test_each_pair_of_ends_is_scored_once():
     assert (deletion[0], deletion[-1], insertion[0], insertion[-1]) == (0, 1, 1, 0)
 
 
-def test_no_map_beats_the_weights_of_a_sum():
+def test_weights_are_the_best_map_of_an_additive_score():
     weights = RNG.random((4, 5, 6))
     score = additive(weights)
     best = [area_under(curve) for curve in curves(weights, 8, score)]
@@ -84,11 +84,11 @@ def test_no_map_beats_the_weights_of_a_sum():
         deletion, insertion = (area_under(curve) for curve in curves(other, 8, score))
         assert best[0] < deletion
         assert best[1] > insertion
-    # A random one is in between: what is shown of it counts as what is hidden.
+    # A random map is in between: what it shows is worth as much as what it hides.
     assert deletion == pytest.approx(insertion, rel=0.2)
 
 
-def test_a_random_map_is_smooth_and_knows_nothing():
+def test_a_random_map_is_smooth_and_independent_of_the_clip():
     clip, hits = np.zeros((*SIZE, 3), np.float32), 0
     mask = np.zeros(SIZE, bool)
     mask[:, :16] = True
@@ -100,14 +100,14 @@ def test_a_random_map_is_smooth_and_knows_nothing():
     assert np.abs(np.diff(volume, axis=2)).mean() < 0.1
 
 
-def test_the_middle_is_largest_in_the_middle_of_every_frame():
+def test_the_centre_map_peaks_in_the_middle_of_every_frame():
     volume = centre_map(np.zeros((5, 9, 7, 3)), [], RNG)
     assert volume.shape == (5, 9, 7)
     assert np.argwhere(volume == volume.max()).tolist() == [[t, 4, 3] for t in range(5)]
     assert np.array_equal(volume, volume[:, ::-1, ::-1])
 
 
-def test_what_moves_is_where_colours_change():
+def test_the_motion_map_shows_changing_colours():
     clip = np.zeros((*SIZE, 3), np.float32)
     clip[:, 4:8, 4:8] = 1
     for frame in range(6):
@@ -118,7 +118,7 @@ def test_what_moves_is_where_colours_change():
     assert not movement_map(clip[:1], [], RNG).any()
 
 
-def test_every_baseline_draws_the_clip_s_size_in_unit_range():
+def test_every_baseline_has_the_clips_size_and_unit_range():
     clip = RNG.normal(size=(*SIZE, 3)).astype(np.float32)
     for name, baseline in BASELINES.items():
         volume = baseline.draw(clip, [(2, 4, 4), (6, 4, 4)], np.random.default_rng(0))

@@ -33,7 +33,7 @@ def summary(masks=True):
     return Summary({"net": RUNS}, {"net": VIDEOS}, MAPS, found), found
 
 
-def test_intervals_are_those_of_student():
+def test_intervals_follow_students_t_distribution():
     values = RNG.normal(size=(3, 9))
     own = Interval.of(values)
     for half, means in ((own.half, values.mean(0)), (own.seeds_half, values.mean(1))):
@@ -54,13 +54,13 @@ def test_rows_are_means_over_videos_and_seeds():
     assert row.gain_half == pytest.approx(Interval.of(values - chance).half, abs=1e-6)
     assert (row.videos, row.seeds) == (3, 2)
     assert rows["random", "energy"].gain == 0
-    # Of a curve of three points: the ends count half.
+    # The trapezoidal rule over three points: the ends count half.
     curves = np.array([[found[run, video, "cam"].deletion for video in VIDEOS] for run in RUNS])
     expected = (curves[..., 0] / 2 + curves[..., 1] + curves[..., 2] / 2) / 2
     assert rows["cam", "deletion"].mean == pytest.approx(expected.mean(), abs=1e-6)
 
 
-def test_pairs_are_compared_video_by_video():
+def test_pairs_are_compared_per_video():
     own, found = summary()
     rows = {row.quantity: row for row in own.pairs()}
     assert {(row.map, row.other) for row in rows.values()} == {MAPS}
@@ -73,7 +73,7 @@ def test_pairs_are_compared_video_by_video():
     assert found == pytest.approx((low, high), abs=1e-5)
 
 
-def test_without_masks_there_is_no_pointing_and_no_energy():
+def test_pointing_and_energy_need_masks():
     own, _ = summary(masks=False)
     rows, costs = list(own.metrics()), list(own.costs())
     assert {row.quantity for row in rows} == {"deletion", "insertion"}
@@ -81,19 +81,19 @@ def test_without_masks_there_is_no_pointing_and_no_energy():
     assert len(draw_metrics(rows, {}).axes) == 2
 
 
-def test_a_map_that_a_network_cannot_have_has_no_rows():
+def test_unsupported_maps_have_no_rows():
     _, found = summary()
     own = Summary({"net": RUNS}, {"net": VIDEOS}, (*MAPS, "stages"), found)
     assert {row.map for row in own.metrics()} == set(MAPS)
 
 
-def test_costs_leave_out_what_compiling_takes():
+def test_costs_exclude_compilation():
     own, _ = summary()
     for row in own.costs():
         assert (row.passes, row.seconds, row.cells) == (3, 2.0, "2x2x2 cells")
 
 
-def test_curves_have_a_point_a_step():
+def test_curves_have_one_point_per_step():
     own, found = summary()
     rows = [row for row in own.curves() if (row.map, row.quantity) == ("cam", "insertion")]
     assert [row.share for row in rows] == [0, 0.5, 1]
@@ -101,7 +101,7 @@ def test_curves_have_a_point_a_step():
     assert [row.mean for row in rows] == pytest.approx(np.mean(every, 0).tolist(), abs=1e-6)
 
 
-def test_the_table_has_a_row_a_map_and_both_intervals():
+def test_the_table_has_a_row_per_map_and_both_intervals():
     own, _ = summary()
     rows, costs = list(own.metrics()), list(own.costs())
     lines = metric_table(rows, costs, {"cam": "CAM"}).splitlines()
@@ -113,7 +113,7 @@ def test_the_table_has_a_row_a_map_and_both_intervals():
     assert line.endswith("| 3 | 2 | 2x2x2 cells |")
 
 
-def test_pictures_have_each_map():
+def test_plots_contain_each_map():
     own, _ = summary()
     titles = {"cam": "CAM", "random": "random map"}
     figure = draw_metrics(list(own.metrics()), titles)
@@ -126,7 +126,7 @@ def test_pictures_have_each_map():
         assert all(len(line.get_xdata()) == 3 for line in axes.lines)
 
 
-def test_only_parts_that_become_random_are_joined_by_lines():
+def test_only_randomised_parts_are_joined_by_lines():
     others = [("parameters", "head"), ("parameters", "stem"), ("labels", "shuffled labels")]
     rows = [
         SanityRow("net", "cam", place, check, other, 0.5 - place / 10, 0.1, 0.4, 0.1, 3, 2)
@@ -139,7 +139,7 @@ def test_only_parts_that_become_random_are_joined_by_lines():
     assert [list(line.get_ydata()) for line in drawn] == [[0.5, 0.4], [0.3]]
 
 
-def test_maps_are_chosen_with_settings():
+def test_maps_can_be_chosen_with_settings():
     chosen = {own.text: own for own in choose(["cam", "rise:masks=30:over=time"])}
     assert list(chosen) == ["cam", "rise:masks=30:over=time", "random", "centre", "movement"]
     rise = chosen["rise:masks=30:over=time"]
@@ -161,6 +161,6 @@ def test_maps_are_chosen_with_settings():
         ("random:seed=1", "the map random has no settings"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused_in_a_line(text, words):
+def test_invalid_choices_of_maps_are_refused_in_one_line(text, words):
     with pytest.raises(ValueError, match=words):
         choose([text])

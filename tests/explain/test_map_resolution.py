@@ -12,7 +12,7 @@ from vidjax.explain.traced_network import trace_network
 
 
 class Halving(nn.Module):
-    """Convolutions that halve frames and sides, `layer1`, `layer2`, ..., and a classifier."""
+    """Has convolutions `layer1`, `layer2`, ... that halve frames and sides, and a classifier."""
 
     depth: int
 
@@ -28,14 +28,14 @@ class Halving(nn.Module):
     [
         ((8, 32, 32), 4, "layer2"),
         ((8, 32, 32), 3, "layer2"),
-        # Of layer3 there are 2 x 8 x 8 cells.
+        # layer3 has 2 x 8 x 8 cells.
         ((16, 64, 64), 4, "layer3"),
-        # One frame in time is enough where the clip has one.
+        # One cell in time is enough for a clip of one frame.
         ((1, 64, 64), 5, "layer4"),
         ((2, 4, 4), 1, None),
     ],
 )
-def test_the_last_layer_with_cells_enough_is_offered(clip, depth, layer):
+def test_the_last_layer_with_enough_cells_is_suggested(clip, depth, layer):
     model, given = Halving(depth), jnp.zeros((1, *clip, 3))
     variables = model.init(jax.random.key(0), given)
     graph = trace_network(model, variables, given).graph
@@ -46,11 +46,11 @@ def test_the_last_layer_with_cells_enough_is_offered(clip, depth, layer):
         assert not is_coarse([(times, height, width)], clip)
 
 
-def test_cells_are_few_where_one_axis_has_few():
+def test_one_coarse_axis_is_too_few_cells():
     clip = (16, 112, 112)
     assert is_coarse([(1, 7, 7)], clip)
     assert is_coarse([(2, 7, 3)], clip)
     assert not is_coarse([(2, 4, 4)], clip)
-    # Of several groups the finest counts.
+    # With several groups, the finest one counts.
     assert not is_coarse([(1, 7, 7), (8, 7, 7)], clip)
     assert not is_coarse([np.zeros((1, 4, 4)).shape], (1, 4, 4))

@@ -1,4 +1,4 @@
-"""Tests maps by name: how they are found, refused, and drawn the same way by all callers."""
+"""Tests maps by name: they are found or refused, and all callers get the same map."""
 
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ def network(weights, clip):
 WEIGHTS = kernels_of(3, first=(3, 4), last=(4, 6), head=6)
 
 
-def test_cam_is_the_row_times_the_channels():
+def test_cam_multiplies_channels_by_the_classifiers_row():
     features = np.maximum(conv(np.maximum(conv(CLIP, WEIGHTS["first"]), 0), WEIGHTS["last"]), 0)
     expected = enlarged(features[0] @ WEIGHTS["head"][:, 1])
     found = saliency_map(network, WEIGHTS, CLIP, 1, "cam")
@@ -36,14 +36,14 @@ def test_cam_is_the_row_times_the_channels():
     assert found.passes == 3
 
 
-def test_a_tube_is_the_same_by_its_own_function():
+def test_tubes_by_name_equal_those_of_their_function():
     found = saliency_map(network, WEIGHTS, CLIP, tau=0.5)
     tube = saliency_tube(network, WEIGHTS, CLIP, tau=0.5)
     np.testing.assert_array_equal(found.volume, tube.volume)
     np.testing.assert_array_equal(found.logits, tube.logits)
 
 
-def test_what_does_not_fit_is_refused_in_a_line():
+def test_unsupported_maps_are_refused_in_one_line():
     for settings, reason in (
         ({"name": "cma"}, r"map 'cma' is unknown: did you mean 'cam'"),
         ({"name": "cam", "tau": 0.5}, "cam has no setting 'tau'"),
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_refused_in_a_line():
             saliency_map(network, WEIGHTS, normal(0, 1, *SIZE, 3), **settings)
 
 
-def test_every_map_says_where_it_is_from_and_what_its_settings_mean():
+def test_every_map_states_its_source_and_describes_its_settings():
     for name, own in maps.known().items():
         assert own.title
         assert own.source
@@ -64,25 +64,25 @@ def test_every_map_says_where_it_is_from_and_what_its_settings_mean():
             assert about.default is not ..., f"{name} {setting}"
 
 
-def test_a_map_is_a_network_s_that_was_read_before():
+def test_an_opened_network_can_be_reused():
     read = trace_network(network, WEIGHTS, CLIP)
     first, again = (saliency_map(own, WEIGHTS, CLIP, 1, "cam") for own in (network, read))
     np.testing.assert_array_equal(first.volume, again.volume)
 
 
-def test_progress_is_told_to_maps_that_take_many_passes_alone():
+def test_only_maps_with_many_passes_report_progress():
     told = []
     for name in ("cam", "smooth_grad"):
         saliency_map(network, WEIGHTS, CLIP, 1, name, progress=lambda *step: told.append(step))
     assert told == [(done, 75) for done in range(3, 76, 3)]
 
 
-def test_a_map_of_another_package_is_drawn_like_any_other(monkeypatch):
+def test_maps_of_other_packages_are_drawn_like_ours(monkeypatch):
     def corner(network, variables, clip, class_index, layer, *, sign=1):
-        """A map.
+        """Highlights one corner.
 
         Args:
-          sign: of its corner.
+          sign: sign of the corner's value.
         """
         cells = np.zeros((1, 2, 2))
         cells[0, 0, 0] = sign * (class_index + 1)
@@ -106,7 +106,7 @@ def test_a_map_of_another_package_is_drawn_like_any_other(monkeypatch):
 
 
 def named(weights, clip):
-    """The same network, whose layers have names."""
+    """Returns the same network with named layers."""
     with jax.named_scope("low"):
         x = jnp.maximum(numpy_reference.conv3d(clip, weights["first"]), 0)
     with jax.named_scope("high"):
@@ -115,7 +115,7 @@ def named(weights, clip):
 
 
 @pytest.mark.parametrize("mode", ["layer", "feature"])
-def test_kernels_of_a_pyramid_are_its_layer_s_tube(mode):
+def test_kernels_of_a_pyramid_form_their_layers_tube(mode):
     settings = {"threshold": 0.5, "mode": mode}
     pyramid = class_feature_pyramid(named, WEIGHTS, CLIP, 1, 2, **settings)
     low = saliency_map(named, WEIGHTS, CLIP, 1, "class_feature_pyramid", "low", **settings)
@@ -128,7 +128,7 @@ def test_kernels_of_a_pyramid_are_its_layer_s_tube(mode):
     assert low.passes == 1
 
 
-def test_a_pyramid_that_keeps_nothing_is_an_empty_map():
+def test_an_empty_pyramid_is_an_empty_map():
     nothing = {**WEIGHTS, "head": np.ones_like(WEIGHTS["head"]), "last": 0 * WEIGHTS["last"]}
     found = saliency_map(named, nothing, CLIP, 1, "class_feature_pyramid", "low")
     assert found.resolution == "5x9x10 cells"
@@ -143,6 +143,6 @@ def test_a_pyramid_that_keeps_nothing_is_an_empty_map():
         ({"layer": "lo"}, "layer 'lo' is unknown: did you mean 'low'"),
     ],
 )
-def test_levels_that_a_pyramid_lacks_are_refused(settings, reason):
+def test_missing_levels_of_a_pyramid_are_refused(settings, reason):
     with pytest.raises(ValueError, match=reason):
         saliency_map(named, WEIGHTS, CLIP, 1, "class_feature_pyramid", **settings)

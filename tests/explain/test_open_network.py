@@ -24,7 +24,7 @@ all_functions = pytest.mark.parametrize("explain", FUNCTIONS.values(), ids=FUNCT
 
 @pytest.fixture(scope="module")
 def regularized():
-    """A network with Class Regularization."""
+    """Returns a network with Class Regularization."""
     model = vidjax.create_model(
         "r3d_18", num_classes=CLASSES, width=4, depths=(1, 1, 0, 0), class_reg={}
     )
@@ -41,7 +41,7 @@ def staged(*network, **settings):
 
 @pytest.fixture(params=[*FUNCTIONS, "stages"])
 def case(request, regularized):
-    """An explanation function, and a network that it can explain."""
+    """Returns an explanation function, and a network that it can explain."""
     if request.param == "stages":
         return staged, regularized
     return FUNCTIONS[request.param], OTHERS["plain"]()
@@ -51,7 +51,7 @@ def shown(result):
     return result.tube(result.layers[0].name) if hasattr(result, "layers") else result.volume
 
 
-def test_classes_have_numbers_of_any_kind_and_names(case):
+def test_classes_are_given_by_any_integer_or_name(case):
     explain, network = case
     one = jnp.asarray([[0.0, 2.0, 1.0]])
     for given in (1, np.int64(1), np.argmax(one), jnp.argmax(one), jnp.argmax(one, axis=-1)):
@@ -68,7 +68,7 @@ def test_classes_have_numbers_of_any_kind_and_names(case):
             explain(*network, **given)
 
 
-def test_a_batch_gives_what_its_clips_give(case):
+def test_a_batch_equals_its_single_clips(case):
     explain, (model, variables, _) = case
     clips = np.concatenate([clip_of(1), clip_of(2)])
     alone = [
@@ -84,7 +84,7 @@ def test_a_batch_gives_what_its_clips_give(case):
         explain(model, variables, clips, class_index=[1])
 
 
-def test_numbers_that_are_not_finite_are_told_with_their_place(case):
+def test_errors_locate_values_that_are_not_finite(case):
     explain, (model, variables, clip) = case
     with pytest.raises(ValueError, match="clip contains numbers that are not finite"):
         explain(model, variables, np.where(clip > 2, np.nan, clip))
@@ -98,7 +98,7 @@ def test_numbers_that_are_not_finite_are_told_with_their_place(case):
     assert str(caught.value).endswith(f"{name} are not finite either")
 
 
-def test_numbers_that_leave_their_range_are_told():
+def test_overflowing_values_are_reported():
     model, weights, clip = OTHERS["plain"]()
     with pytest.raises(ValueError, match="makes the network exceed the range of its dtype"):
         saliency_tube(model, {**weights, "head": weights["head"] * 1e38}, 1e6 * clip)
@@ -112,7 +112,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Giving:
-    """The plain network, which returns more than logits."""
+    """Returns more outputs than logits."""
 
     kind: str
 
@@ -155,7 +155,7 @@ def test_logits_are_found_among_several_outputs(explain, kind, output):
         ("pair", 2, "no output 2: Known: 0, 1"),
     ],
 )
-def test_outputs_that_are_no_logits_are_told(kind, output, why):
+def test_outputs_without_logits_are_reported(kind, output, why):
     _, weights, clip = OTHERS["plain"]()
     with pytest.raises(ValueError, match=why):
         saliency_tube(Giving(kind), weights, clip, output=output)
@@ -174,7 +174,7 @@ def one_rate(weights, clip):
 
 
 @pytest.mark.parametrize("clip_input", [0, 1])
-def test_of_two_inputs_one_is_drawn_and_both_are_parts_of_the_network(clip_input):
+def test_one_of_two_inputs_is_explained_and_both_belong_to_the_network(clip_input):
     weights = kernels_of(110, slow=(3, 5), fast=(3, 3), head=8)
     clip = clip_of()
     pair = (clip[:, ::2], clip)
@@ -190,7 +190,7 @@ def test_of_two_inputs_one_is_drawn_and_both_are_parts_of_the_network(clip_input
     np.testing.assert_array_equal(both[1].volume, found.volume)
 
 
-def test_inputs_that_are_not_there_are_told():
+def test_missing_inputs_are_reported():
     weights = kernels_of(110, slow=(3, 5), fast=(3, 3), head=8)
     with pytest.raises(ValueError, match="clip_input = 2: clip has 2 inputs"):
         saliency_tube(two_rates, weights, (clip_of(), clip_of()), clip_input=2)

@@ -1,4 +1,4 @@
-"""Tests the page in headless Chromium, used like a reader would."""
+"""Tests the page in headless Chromium, operated as a reader would."""
 
 import dataclasses
 import json
@@ -45,7 +45,7 @@ def test_the_script_enlarges_heat_as_python_does(shown):
 
 
 @pytest.mark.parametrize("colours", ["inferno", "turbo", "jet"])
-def test_the_picture_is_the_frame_with_heat_as_python_draws_it(shown, colours):
+def test_the_image_equals_the_frame_with_heat_drawn_in_python(shown, colours):
     frames = np.zeros((3, 40, 56, 3), np.uint8) + np.uint8(100)
     volume = np.random.default_rng(6).random((4, 4, 5), np.float32)
     tab = shown(Panel("x", frames, volume))
@@ -92,7 +92,7 @@ def test_the_slider_and_the_buttons_move_the_video(shown):
     assert tab.value("timer") is None
 
 
-def test_clips_of_two_lengths_end_together(shown):
+def test_clips_of_different_lengths_end_together(shown):
     short = dataclasses.replace(PANEL, frames=FRAMES[:3], pyramid=None)
     tab = shown(PANEL, short)
     tab.value("goTo(5)")
@@ -101,7 +101,7 @@ def test_clips_of_two_lengths_end_together(shown):
     assert tab.value("panels.map(panel => frameOf(panel.clip))") == [0, 0]
 
 
-def test_the_curve_is_the_mean_over_space_and_goes_where_it_is_pressed(shown):
+def test_the_curve_is_the_spatial_mean_and_seeks_on_click(shown):
     volume = normalize(
         upsample(np.random.default_rng(7).random((6, 4, 4), np.float32), (6, 64, 64))
     )
@@ -113,14 +113,14 @@ def test_the_curve_is_the_mean_over_space_and_goes_where_it_is_pressed(shown):
         ".map(point => point.split(' ').map(Number))"
     )
     assert np.allclose([x for x, _ in points], np.linspace(0, 100, 6), atol=0.01)
-    # Down is up: the highest point of the curve is the frame of the largest mean.
+    # y grows downwards: the smallest y is the frame with the largest mean.
     assert np.argmin([y for _, y in points]) == np.argmax(found)
     tab.click("document.querySelector('.curve svg')", across=0.81)
     assert tab.value("shared.frame") == 4
     assert float(tab.value("document.querySelector('.now').getAttribute('x1')")) == 80
 
 
-def test_a_map_is_chosen_among_several(shown):
+def test_a_map_can_be_selected(shown):
     tab = shown(PANEL)
     caption = "document.querySelector('.caption').textContent"
     assert tab.value(caption) == "Saliency Tube2x3x4 cells"
@@ -143,7 +143,7 @@ def test_a_map_is_chosen_among_several(shown):
     assert (facts["network"], facts["theta"]) == ("r3d_18", "0.6")
 
 
-def test_whatever_takes_the_focus_has_a_name(shown):
+def test_focusable_elements_have_a_name(shown):
     tab = shown(PANEL)
     tab.click(TILE.format(1, 0))
     nodes = tab.ask("Accessibility.getFullAXTree")["nodes"]
@@ -161,7 +161,7 @@ def test_whatever_takes_the_focus_has_a_name(shown):
     assert {"slider", "button", "combobox"} <= roles
 
 
-def test_names_are_text_whatever_they_hold(shown):
+def test_names_are_shown_as_text(shown):
     evil = layer(EVIL, 1, [1, 3])
     edges = {("", 0): (((EVIL, 1), 1.0), ((EVIL, 3), 0.7))}
     tab = shown(
@@ -193,7 +193,7 @@ def test_names_are_text_whatever_they_hold(shown):
     )
 
 
-def test_nothing_that_gets_into_the_page_can_run_or_call(shown):
+def test_injected_scripts_and_requests_are_blocked(shown):
     tab = shown(PANEL)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.3)
@@ -213,7 +213,7 @@ def test_nothing_that_gets_into_the_page_can_run_or_call(shown):
 
 
 @pytest.mark.parametrize("panels", [1, 2])
-def test_a_phone_needs_no_scrolling_sideways(shown, panels):
+def test_phones_need_no_horizontal_scrolling(shown, panels):
     long = dataclasses.replace(
         PANEL,
         title="a_very_long_name_of_a_class_without_any_place_to_break_it_at_all",
@@ -232,7 +232,7 @@ def test_a_phone_needs_no_scrolling_sideways(shown, panels):
     tab.click(TILE.format(2, 0))
     assert tab.value(OPENED).startswith("kernel 10")
     assert tab.value(wide) == []
-    # The video stays in sight, and so does what was opened.
+    # The video stays in view, and so does the opened kernel.
     seen = (
         "n => { const box = n.getBoundingClientRect(); "
         "return box.top >= 0 && box.bottom < innerHeight; }"
@@ -242,14 +242,14 @@ def test_a_phone_needs_no_scrolling_sideways(shown, panels):
 
 
 def luminance(colour):
-    """Relative luminance of `rgb(r, g, b)` (WCAG 2.1)."""
+    """Returns the relative luminance of `rgb(r, g, b)` (WCAG 2.1)."""
     parts = np.array([float(part) for part in colour[4:-1].split(",")]) / 255
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_text_can_be_read_by_day_and_by_night(shown, dark):
+def test_text_has_enough_contrast_in_light_and_dark_mode(shown, dark):
     tab = shown(PANEL, dark=dark)
     ground = luminance(tab.value("getComputedStyle(document.body).backgroundColor"))
     assert (ground < 0.1) == dark
@@ -259,7 +259,7 @@ def test_text_can_be_read_by_day_and_by_night(shown, dark):
         assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
-def test_a_picture_without_time_and_a_pyramid_without_kernels_are_shown(shown):
+def test_single_images_and_empty_pyramids_are_shown(shown):
     empty = Pyramid(0, "layer", 0.6, 1, (1, 32, 48), (), {})
     tab = shown(Panel("x", FRAMES[:1], np.zeros((1, 4, 4)), empty))
     assert tab.value("element('time').disabled && element('play').disabled")
@@ -270,7 +270,7 @@ def test_a_picture_without_time_and_a_pyramid_without_kernels_are_shown(shown):
     assert abs(found.astype(int) - wanted).mean() < 4
 
 
-def test_the_page_works_as_a_frame_of_another(shown):
+def test_the_page_works_in_a_frame(shown):
     def framed(text):
         return (
             f"<!doctype html><html><body>{embed(text)}<script>"
@@ -286,7 +286,7 @@ def test_the_page_works_as_a_frame_of_another(shown):
     assert tab.value(f"{inside}.querySelector('h1').textContent") == "clip.mp4"
 
 
-def test_a_damaged_page_says_so(chromium, tmp_path):
+def test_a_damaged_page_shows_an_error(chromium, tmp_path):
     file = tmp_path / "page.html"
     text = page("clip.mp4", [PANEL], 8)
     frame = text.split('"frames": ["')[1][:2000]

@@ -33,7 +33,7 @@ def score(clip, kind="probability"):
         ({"top": 3}, "logit"),
     ],
 )
-def test_score_cam_weighs_channels_by_what_is_seen_through_them(settings, kind):
+def test_score_cam_weights_channels_by_scores_of_masked_clips(settings, kind):
     _, features, _ = both_ways(WEIGHTS, CLIP, LABEL)
     a = features["last"]
     channels = np.argsort(-a.var((0, 1, 2)))[: settings.get("top", 6)]
@@ -47,12 +47,12 @@ def test_score_cam_weighs_channels_by_what_is_seen_through_them(settings, kind):
 
 
 def windows(size, length, stride):
-    """Returns the windows that fit from the start, and the one at the end."""
+    """Returns the starts of windows from the beginning, and of the one at the end."""
     return sorted({*range(0, size - length + 1, stride), size - length})
 
 
 @pytest.mark.parametrize("over", ["spacetime", "time", "space"])
-def test_occlusion_is_the_mean_loss_of_the_windows_over_a_place(over):
+def test_occlusion_is_the_mean_drop_over_windows_at_a_place(over):
     lengths = {"spacetime": (2, 5, 5), "time": (2, 9, 10), "space": (5, 5, 5)}[over]
     settings = {"spacetime": {"frames": 2, "pixels": 5}, "time": {"frames": 2}}.get(
         over, {"pixels": 5}
@@ -79,20 +79,20 @@ def test_occlusion_is_the_mean_loss_of_the_windows_over_a_place(over):
     assert found.resolution == "x".join(str(len(own)) for own in starts) + " cells"
 
 
-def test_what_a_network_does_not_look_at_is_flat():
+def test_unused_regions_have_constant_heat():
     def left(weights, clip):
         return network(weights, clip[:, 1:3, :, :4])
 
     found = saliency_map(left, WEIGHTS, CLIP, LABEL, "occlusion", frames=1, pixels=2)
     flat = found.cells[0].copy()
-    # Where a window of two columns reaches what it looks at.
+    # Columns whose window of two overlaps the columns that the network uses.
     flat[1:3, :, :5] = 0
     np.testing.assert_allclose(flat, 0, atol=1e-7)
     assert np.abs(found.cells[0][1:3, :, :4]).max() > 1e-3
 
 
 @pytest.mark.parametrize("blank", ["still", "blurred"])
-def test_windows_hold_what_they_are_told_to(blank):
+def test_windows_are_filled_as_chosen(blank):
     box = (slice(None), slice(2, 4))
     if blank == "still":
         instead = np.broadcast_to(CLIP.mean(1, keepdims=True), CLIP.shape)
@@ -104,11 +104,11 @@ def test_windows_hold_what_they_are_told_to(blank):
         network, WEIGHTS, CLIP, LABEL, "occlusion", over="time", frames=2, steps=1, blank=blank
     )
     lost = score(CLIP) - score(clip)
-    # Frame 2 lies in one window alone: those of two frames begin at 0, 2 and 3.
+    # Frame 2 is in one window only: windows of two frames begin at 0, 2 and 3.
     np.testing.assert_allclose(found.cells[0][2, 0, 0], lost, rtol=1e-3, atol=1e-6)
 
 
-def test_masks_of_rise_show_the_share_on_average_and_lie_in_units():
+def test_rise_masks_have_the_expected_mean_and_unit_range():
     masks = [
         random_mask(np.random.default_rng((0, n)), (5, 12, 12), (2, 3, 3), 0.3) for n in range(1000)
     ]
@@ -136,8 +136,8 @@ def _only(frame):
 
 
 @pytest.mark.parametrize("count", [64, 1024])
-def test_rise_comes_to_what_all_masks_give(count):
-    """Of a linear score, whose mean and deviation over all masks are known."""
+def test_rise_converges_to_the_mean_over_all_masks(count):
+    """For a linear score, the mean and deviation over all masks are known."""
     masks, chances = map(np.array, zip(*all_masks(5, 3, 0.4), strict=True))
     assert chances.sum() == pytest.approx(1)
     each = np.array([linear(LINEAR, _only(frame))[0, LABEL] for frame in range(5)])
@@ -152,7 +152,7 @@ def test_rise_comes_to_what_all_masks_give(count):
     assert error.max() < np.abs(mean).max() * (0.5 if count == 64 else 0.12)
 
 
-def test_rise_is_its_equation_and_the_seed_s():
+def test_rise_follows_its_equation_and_depends_on_the_seed():
     settings = {"masks": 11, "times": 2, "sides": 3, "seed": 5}
     found = saliency_map(network, WEIGHTS, CLIP, LABEL, "rise", **settings)
     masks = [random_mask(np.random.default_rng((5, n)), SIZE, (2, 3, 3), 0.5) for n in range(11)]
@@ -175,7 +175,7 @@ def test_rise_is_its_equation_and_the_seed_s():
         ("occlusion", {"over": "time", "frames": 1}, 6),
     ],
 )
-def test_clips_go_in_batches_of_one_size_and_progress_is_told(monkeypatch, name, settings, count):
+def test_clips_are_batched_in_one_size_with_progress(monkeypatch, name, settings, count):
     sizes, steps = [], []
     whole = perturbation.logits_pass
 
@@ -215,12 +215,12 @@ def test_settings_without_effect_are_refused(name, settings, reason):
         saliency_map(network, WEIGHTS, CLIP, LABEL, name, **settings)
 
 
-def test_clips_of_a_batch_do_not_see_one_another(monkeypatch):
-    """What an accelerator computes at once is what a CPU computes one by one."""
+def test_clips_of_a_batch_are_independent(monkeypatch):
+    """A batch computed at once (accelerators) equals clips computed one by one (CPU)."""
     settings = {"masks": 11, "seed": 3}
     one_by_one = saliency_map(network, WEIGHTS, CLIP, LABEL, "rise", **settings)
     monkeypatch.setattr(compiled_passes, "_at_once", lambda: True)
-    # The loop was compiled for this network.
+    # The loop was compiled once for this network.
     monkeypatch.setattr(
         perturbation, "logits_pass", compiled(compiled_passes.logits_pass.__wrapped__)
     )

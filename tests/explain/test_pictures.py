@@ -1,4 +1,4 @@
-"""Tests pictures, JSON and the page, on pyramids that are constructed directly."""
+"""Tests images, JSON and the page with directly constructed pyramids."""
 
 import json
 
@@ -47,7 +47,7 @@ def read_video(file):
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-def test_files_hold_the_video_and_each_heat_beside_it(tmp_path):
+def test_files_show_the_video_beside_each_heatmap(tmp_path):
     footage = SourceVideo.of_clip(FRAMES, 7.5)
     drawn = [
         CaptionedMap("sit", VOLUME, ("90.0%", "2x3x5 cells")),
@@ -55,9 +55,9 @@ def test_files_hold_the_video_and_each_heat_beside_it(tmp_path):
     ]
     files = write_heat(tmp_path, "tubes", footage, drawn, "jet")
     assert [file.name for file in files] == ["tubes.mp4", "tubes.gif", "tubes.png"]
-    # Small frames are enlarged by a whole number, 11; captions are above.
+    # Small frames are enlarged by an integer factor, 11; captions are above.
     height, width = 11 * SIZE[1], 11 * SIZE[2]
-    # An odd width grows by a column; animations are made smaller.
+    # An odd width gets one more column; animations are smaller.
     for file, shown in zip(files[:2], (3 * width + 1, 960), strict=True):
         frames = read_video(file)
         assert len(frames) == SIZE[0]
@@ -71,7 +71,7 @@ def test_files_hold_the_video_and_each_heat_beside_it(tmp_path):
     assert (board[:, :top] < 100).any((0, 3))[:, width : 2 * width].any()
 
 
-def test_heat_lies_in_the_window_alone_with_a_thin_frame_around_it(tmp_path):
+def test_heat_is_drawn_only_in_the_outlined_window(tmp_path):
     video = np.full((3, 240, 320, 3), 90, np.uint8)
     window = (20.0, 60.0, 200.0, 200.0)
     footage = SourceVideo(lambda: iter(video), 10, (240, 320), window, (2, 8, 8), (0, 0.5, 1))
@@ -87,7 +87,7 @@ def test_heat_lies_in_the_window_alone_with_a_thin_frame_around_it(tmp_path):
         assert (hot[20:220, 259] == 255).all()
 
 
-def test_a_sheet_has_a_row_for_each_heat_and_says_what_it_is(tmp_path):
+def test_a_sheet_has_a_captioned_row_per_heatmap(tmp_path):
     video = np.full((30, 240, 320, 3), 90, np.uint8)
     window, places = (20.0, 60.0, 200.0, 200.0), tuple(np.linspace(0, 1, 30))
     footage = SourceVideo(lambda: iter(video), 10, (240, 320), window, (2, 8, 8), places)
@@ -99,12 +99,12 @@ def test_a_sheet_has_a_row_for_each_heat_and_says_what_it_is(tmp_path):
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet.shape[1] == 5 * (320 + 3)
     tiles = (sheet == 90).all(-1)
-    # Rows of the sheet that show the video beside the window: three times 240.
+    # Rows of the sheet that show the video outside of the window: three times 240.
     assert tiles[:, 5].sum() == 3 * 240
     assert (sheet[tiles[:, 5]][:, 100] != 90).any(-1).sum() > 200
 
 
-def test_captions_are_as_wide_as_they_may_be_and_never_wider():
+def test_captions_are_cut_at_the_available_width():
     for width in (60, 150, 400):
         facts = ("sitting down very slowly 98.1%", "4x7x7 cells", "tau 0.5", "3 passes, 0.41 s")
         picture = caption("A title that is rather long \u202e<b>", facts, width)
@@ -117,7 +117,7 @@ def test_captions_are_as_wide_as_they_may_be_and_never_wider():
     assert wrapped(facts, 10_000, 11) == [" · ".join(facts)]
 
 
-def test_json_goes_out_and_comes_back(pyramid):
+def test_json_round_trips(pyramid):
     text = to_json(pyramid)
     back = from_json(text)
     assert back.edges == pyramid.edges
@@ -128,7 +128,7 @@ def test_json_goes_out_and_comes_back(pyramid):
         for name in ("kernels", "weights", "counts"):
             assert np.array_equal(getattr(one, name), getattr(other, name))
     assert to_json(back) == text
-    # Kernels that share a list point to it.
+    # Kernels with equal lists share one.
     kernels = json.loads(text)["layers"][0]["kernels"]
     assert kernels[0]["list"] == kernels[1]["list"]
     with pytest.raises(ValueError, match="not a class feature pyramid"):
@@ -137,13 +137,13 @@ def test_json_goes_out_and_comes_back(pyramid):
         back.tube("conv1")
 
 
-def test_tiles_are_the_most_relied_on(pyramid):
+def test_tiles_show_the_kernels_with_the_largest_weights(pyramid):
     own = KeptLayer("x", 1, np.arange(4), np.array([0.7, 1, 0.7, 0.9]), np.array([1, 1, 5, 1]))
     assert strongest(own).tolist() == [1, 3, 2, 0]
     assert strongest(own, 2).tolist() == [1, 3]
 
 
-def test_pictures_stand_in_rows():
+def test_images_are_arranged_in_rows():
     tiles = [np.full((10, 20, 3), 40 * k, np.uint8) for k in range(6)]
     board = in_rows(tiles)
     assert board.shape == (2 * 10, 4 * 20, 3)

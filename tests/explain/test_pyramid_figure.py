@@ -20,7 +20,7 @@ COUNTS |= {"block1/shortcut/conv": (3, 9, 1), "block1/conv1": (4, 20, 1), "stem"
 
 
 def made(mode="layer"):
-    """The pyramid of a residual network: the class reads three levels, two layers are added."""
+    """Returns a pyramid of a residual network: three levels, with two layers added."""
     layers = []
     same = RNG.random((9, 2, 3, 5), np.float32)
     for name, (level, count, groups) in COUNTS.items():
@@ -61,7 +61,7 @@ def drawn(request):
 
 
 def boxes(axes, kind):
-    """Returns the boxes of texts of a kind, or of pictures, in pixels."""
+    """Returns the bounding boxes of a kind of texts, or of images, in pixels."""
     if kind == "images":
         return [image.get_window_extent() for image in axes.images]
     return [text.get_window_extent() for text in axes.texts if kind in (text.get_gid(), "texts")]
@@ -72,18 +72,18 @@ def bounds_of_tiles(drawing):
 
 
 def rows_by_place(drawing):
-    """Groups tiles by their upper edges: the class, and the rows below it."""
+    """Groups tiles into rows by their upper edges; the class is the first."""
     found = bounds_of_tiles(drawing)
     tops = sorted({round(box.y1) for box in found}, reverse=True)
     return [[box for box in found if round(box.y1) == top] for top in tops]
 
 
-def test_rows_are_levels_that_grow_downwards_below_the_class(drawn):
+def test_rows_are_levels_from_the_class_downwards(drawn):
     rows = rows_by_place(drawn[1])
-    assert [len(row) for row in rows] == [3, 5, 6, 7, 8, 9]
+    assert [len(row) for row in rows] == [3, 5, 6, 6, 6, 7]
 
 
-def test_tiles_have_the_videos_aspect_and_rows_one_middle(drawn):
+def test_tiles_have_the_videos_aspect_and_rows_are_centred(drawn):
     rows = rows_by_place(drawn[1])
     for row in rows:
         for box in row:
@@ -110,7 +110,7 @@ def links(axes):
             yield between, patch.get_linewidth() * axes.figure.dpi / 72
 
 
-def test_no_link_crosses_a_tile_or_anything_that_is_written(drawn):
+def test_no_link_crosses_a_tile_or_text(drawn):
     axes = drawn[1].figure.axes[0]
     closed = [*boxes(axes, "images"), *boxes(axes, "texts")]
     count = 0
@@ -123,7 +123,7 @@ def test_no_link_crosses_a_tile_or_anything_that_is_written(drawn):
     assert count > 20
 
 
-def test_what_is_written_is_inside_and_apart(drawn):
+def test_texts_are_inside_and_do_not_overlap(drawn):
     axes = drawn[1].figure.axes[0]
     width, height = axes.figure.bbox.width, axes.figure.bbox.height
     written = [box for box in boxes(axes, "texts") if box.width > 1]
@@ -136,7 +136,7 @@ def test_what_is_written_is_inside_and_apart(drawn):
         assert not (high[0] - low[0] > 1 and high[1] - low[1] > 1), (one, other)
 
 
-def test_the_picture_says_what_it_is_of(drawn):
+def test_the_figure_states_its_facts(drawn):
     pyramid, drawing = drawn
     texts = [text.get_text() for text in drawing.figure.axes[0].texts]
     assert "sit_down (90.0%)" in texts
@@ -151,7 +151,7 @@ def test_the_picture_says_what_it_is_of(drawn):
     assert thirds(6) == [1, 3, 5]
 
 
-def test_a_tile_is_the_frame_at_which_its_kernel_is_most_active(drawn):
+def test_a_tile_shows_the_frame_with_its_kernels_largest_activation(drawn):
     pyramid, drawing = drawn
     captions = [
         text.get_text() for text in drawing.figure.axes[0].texts if text.get_gid() == "caption"
@@ -167,18 +167,18 @@ def test_a_tile_is_the_frame_at_which_its_kernel_is_most_active(drawn):
     assert [tile.kernels[0] for tile in row.tiles] == [0, 2, 4, 6, 8]
 
 
-def test_two_layers_that_are_one_sum_are_one_row_with_the_links_of_both():
+def test_two_layers_of_one_sum_share_a_row_and_their_links():
     pyramid = made()
     rows = rows_of(pyramid)
     (shown,) = rows[2].layers
     assert shown.names == ("block1/conv2", "block1/shortcut/conv")
-    assert [tile.kernels for tile in rows[2].tiles] == [(2 * k,) for k in range(7)]
+    assert [tile.kernels for tile in rows[2].tiles] == [(2 * k,) for k in range(6)]
     own = [strand for strand in strands_of(pyramid, rows) if strand.parents[0][0] == 2]
-    # What one relies on is in the next row, what the other relies on in the one after that.
+    # The children of one are in the next row, those of the other in the row after that.
     assert sorted({row for strand in own for row, *_ in strand.children}) == [3, 4]
 
 
-def test_kernels_that_rely_on_the_same_meet_in_a_hub():
+def test_kernels_with_equal_children_share_a_hub():
     pyramid = made("layer")
     strands = strands_of(pyramid, rows_of(pyramid))
     assert len(strands) == 1 + 5
@@ -214,7 +214,7 @@ def test_each_kernels_own_list_has_its_own_links():
 
 
 @pytest.mark.parametrize(("format", "counts"), [("group", [1, 2, 1, 1, 1]), ("layer", [1] * 5)])
-def test_a_tile_may_be_a_group_or_a_layer(format, counts):
+def test_tiles_can_show_groups_or_layers(format, counts):
     pyramid = made()
     rows = rows_of(pyramid, format)
     assert [len(row.tiles) for row in rows] == counts
@@ -228,7 +228,7 @@ def test_a_tile_may_be_a_group_or_a_layer(format, counts):
         np.testing.assert_allclose(drawing.tiles[4].volume, wanted, atol=1e-4)
 
 
-def test_kernels_may_be_drawn_by_their_children():
+def test_kernels_can_be_drawn_by_their_children():
     pyramid = made("feature")
     drawing = arrange(pyramid, FRAMES, "sit", draw="children")
     tile = rows_of(pyramid)[0].tiles[0]
@@ -251,7 +251,7 @@ def test_an_empty_pyramid_says_so():
     assert "no kernel was kept" in texts
 
 
-def test_an_animation_moves_every_tile_and_nothing_else():
+def test_only_tiles_are_animated():
     pyramid = made()
     tube = np.linspace(0, 1, np.prod(SIZE), dtype=np.float32).reshape(SIZE)
     played = play_pyramid(pyramid, FRAMES, "sit", tube)
@@ -259,7 +259,7 @@ def test_an_animation_moves_every_tile_and_nothing_else():
     height, width = played.shape[1:3]
     scale = width / drawing.layout.width
     assert played.shape[0] == 6
-    assert len(drawing.tiles) == 1 + 5 + 6 + 7 + 8 + 9
+    assert len(drawing.tiles) == 1 + 5 + 6 + 6 + 6 + 7
     fixed = np.ones((height, width), bool)
     all_tiles = [*drawing.layout.apex.tiles, *(t for b in drawing.layout.bands for t in b.tiles)]
     for tile, box in zip(drawing.tiles, all_tiles, strict=True):
@@ -268,7 +268,7 @@ def test_an_animation_moves_every_tile_and_nothing_else():
         fixed[top - 2 : bottom + 3, left - 2 : right + 3] = False
         for time in (0, 4):
             shown = played[time, top + 2 : bottom - 2, left + 2 : right - 2].astype(float)
-            # Tiles are larger or smaller than their frames: means of colours are compared.
+            # Tiles differ in size from their frames, so mean colours are compared.
             wanted = tile.at(time).mean((0, 1))
             np.testing.assert_allclose(shown.mean((0, 1)), wanted, atol=6)
     clock = drawing.layout.apex

@@ -1,4 +1,4 @@
-"""Tests the page's pyramid in headless Chromium, used like a reader would."""
+"""Tests the page's pyramid in headless Chromium, operated as a reader would."""
 
 import dataclasses
 
@@ -12,9 +12,9 @@ from vidjax.explain.upsampling import upsample
 MORE = "document.querySelectorAll('.level')[2].querySelector('.more')"
 
 
-def test_a_kernel_opens_with_its_heat_its_weight_its_parents_and_its_children(shown):
+def test_an_opened_kernel_shows_heat_weight_parents_and_children(shown):
     tab = shown(PANEL)
-    # Kernel 1 is the strongest of its layer, kernel 3 the next.
+    # Kernel 1 is the strongest of its layer, kernel 3 the second.
     tab.click(TILE.format(1, 1))
     assert tab.value(OPENED) == "kernel 3 of conv3"
     told = tab.value("document.querySelector('.kernel').innerText")
@@ -29,7 +29,7 @@ def test_a_kernel_opens_with_its_heat_its_weight_its_parents_and_its_children(sh
     for frame in (0, 2, 5):
         found = heat_of(tab, "panels[0].shown.heat", frame / 5, 48, 32)
         assert abs(found - PYRAMID.tube("conv3", 3)[frame]).max() < 0.04
-    # A child that is not among the first of its row comes to light.
+    # A child beyond the visible part of its row is scrolled into view.
     chip = "[...document.querySelectorAll('.chip')].find(chip => chip.innerText === '29')"
     tab.click(chip)
     assert tab.value(OPENED) == "kernel 29 of conv2"
@@ -45,11 +45,11 @@ def test_a_kernel_opens_with_its_heat_its_weight_its_parents_and_its_children(sh
     assert abs(found - PYRAMID.tube("conv3")[2]).max() < 0.04
 
 
-def test_a_kernel_is_scaled_after_it_is_enlarged(shown):
+def test_heat_is_rescaled_after_enlarging(shown):
     tab = shown(PANEL)
     own = PYRAMID.layer("conv2")
     peaks = [upsample(normalize(cells), PYRAMID.size).max() for cells in own.maps]
-    # Splines go beyond their cells: without that, the order would not matter.
+    # Splines overshoot; otherwise the order would not matter.
     chosen = int(np.argmax(peaks))
     assert peaks[chosen] > 1.1
     column = tab.value("data.panels[0].pyramid.layers[1].kernels").index(own.kernels[chosen])
@@ -60,7 +60,7 @@ def test_a_kernel_is_scaled_after_it_is_enlarged(shown):
         assert abs(found - whole[frame]).max() < 0.04
 
 
-def test_a_kernel_that_is_nowhere_says_so(shown):
+def test_a_kernel_without_location_is_labelled(shown):
     tab = shown(PANEL)
     tab.click(TILE.format(3, 0))
     assert "no location in space" in tab.value("document.querySelector('.caption').innerText")
@@ -68,14 +68,15 @@ def test_a_kernel_that_is_nowhere_says_so(shown):
     assert tab.value("document.querySelectorAll('.layer')[2].disabled")
 
 
-def test_lines_join_kernels_and_what_they_rely_on(shown):
+def test_lines_join_kernels_and_their_children(shown):
     tab = shown(PANEL)
     faint = (
         "[...document.querySelectorAll('.links path')]"
         ".map(p => p.getAttribute('d').split('M').length - 1)"
     )
     tab.click(MORE)
-    # Of the class, of kernel 3, of kernel 1; kernel 1 and 49 rely on the one kernel of `dense`.
+    # Lines from the class, kernel 3 and kernel 1; kernels 1 and 49 rely on the one kernel of
+    # `dense`.
     assert sum(tab.value(faint)) == 2 + 20 + 5 + 1 + 1
     tab.click(TILE.format(1, 0))
     ends = tab.value(
@@ -101,7 +102,7 @@ def test_lines_join_kernels_and_what_they_rely_on(shown):
         assert begin[1] < end[1]
 
 
-def test_rows_are_centred_and_heat_is_decoded_when_it_is_shown(shown):
+def test_rows_are_centred_and_heat_is_decoded_lazily(shown):
     many = 600
     kernels = list(range(many))
     edges = {("", 0): tuple((("wide", kernel), 1.0) for kernel in kernels)}
@@ -128,7 +129,7 @@ def test_rows_are_centred_and_heat_is_decoded_when_it_is_shown(shown):
     assert tab.value(tiles) == 4
 
 
-def test_keys_alone_open_and_close(shown):
+def test_kernels_can_be_opened_and_closed_by_keyboard(shown):
     tab = shown(PANEL)
     tab.value("document.querySelector('.pyramid .tile').focus()")
     tab.press("Tab")

@@ -1,4 +1,4 @@
-"""Tests where pyramids end, which layers are added, and what tiles stand for."""
+"""Tests where pyramids end, which layers are joined, and what tiles represent."""
 
 import functools
 import itertools
@@ -24,7 +24,7 @@ from vidjax.explain.class_feature_pyramids import class_feature_pyramid
 RESIDUAL = kernels_of(50, stem=(3, 6), a1=(6, 4), b1=(4, 6), a2=(6, 4), b2=(4, 6), head=6)
 
 
-# A function that is the same each time is traced and compiled once.
+# The same function object each time, so that it is traced and compiled once.
 model_of = functools.cache(numpy_reference.function_of)
 
 
@@ -35,14 +35,14 @@ def pyramid_of(network, weights, depth=None, threshold=0.5, mode="feature", **op
 
 
 @pytest.mark.parametrize(("layer", "depth"), [("conv3", 1), ("conv2", 2), ("conv1", 3)])
-def test_a_pyramid_ends_at_the_layer_that_is_named(layer, depth):
+def test_a_pyramid_ends_at_the_given_layer(layer, depth):
     found = pyramid_of(straight, WEIGHTS, down_to=layer)
     assert lists_of(found) == lists_of(pyramid_of(straight, WEIGHTS, depth))
     assert found.depth == depth
     assert found.layers[-1].name == layer
 
 
-def test_of_the_last_level_only_the_layer_that_is_named_is_left():
+def test_only_the_given_layer_of_the_last_level_remains():
     channels = {"left": (5, 3), "right1": (5, 2), "right2": (2, 5), "top": (8, 4), "head": 4}
     weights = kernels_of(90, stem=(3, 5), **channels)
     whole = pyramid_of(branched, weights, 2, 0.3)
@@ -65,7 +65,7 @@ def ways(lists, place, target):
 
 
 @pytest.mark.parametrize("mode", ["layer", "feature"])
-def test_of_kernels_only_the_ways_that_lead_to_them_are_left(mode):
+def test_only_paths_to_the_given_kernels_remain(mode):
     whole = pyramid_of(residual, RESIDUAL, 5, 0.4, mode)
     chosen = whole.layer("b1").kernels.tolist()[:2]
     found = pyramid_of(residual, RESIDUAL, threshold=0.4, mode=mode, down_to=("b1", chosen))
@@ -87,7 +87,7 @@ def test_of_kernels_only_the_ways_that_lead_to_them_are_left(mode):
             np.testing.assert_array_equal(getattr(layer, name), wanted)
 
 
-def test_of_a_module_the_last_layer_is_meant():
+def test_a_module_name_refers_to_its_last_layer():
     network = vidjax.create_model("r3d_18", num_classes=3, width=4, depths=(1, 1, 0, 0))
     clip = numpy_reference.normal(1, 1, 4, 16, 16, 3)
     variables = quickly(functools.partial(network.init, train=False))(jax.random.key(0), clip)
@@ -106,12 +106,12 @@ def test_of_a_module_the_last_layer_is_meant():
         (("conv3", [-1]), "must be the name of a layer, or a pair"),
     ],
 )
-def test_ends_that_are_not_there_are_named(down_to, message):
+def test_unknown_ends_are_named(down_to, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         pyramid_of(straight, WEIGHTS, down_to=down_to)
 
 
-def test_kernels_that_were_not_kept_are_told_with_those_that_were():
+def test_errors_about_dropped_kernels_list_the_kept_ones():
     kept = set(pyramid_of(straight, WEIGHTS, 1).layer("conv3").kernels.tolist())
     missing = min(set(range(5)) - kept)
     near = ", ".join(map(str, sorted(kept)))
@@ -122,12 +122,12 @@ def test_kernels_that_were_not_kept_are_told_with_those_that_were():
         pyramid_of(straight, weights, down_to="conv2")
 
 
-def test_depth_and_an_end_are_not_given_both():
+def test_depth_and_an_end_exclude_each_other():
     with pytest.raises(ValueError, match="depth = 3 has no effect: down_to = 'conv2' says"):
         pyramid_of(straight, WEIGHTS, 3, down_to="conv2")
 
 
-def test_layers_are_one_sum_where_nobody_reads_one_alone():
+def test_layers_are_joined_if_only_their_sum_is_read():
     weights = kernels_of(70, stem=(3, 6), a=(6, 4), b=(4, 5), head=5)
     weights["project"] = numpy_reference.normal(7, 1, 1, 1, 6, 5)
     found = pyramid_of(projected, weights, 2)
@@ -138,11 +138,11 @@ def test_layers_are_one_sum_where_nobody_reads_one_alone():
     for name in ("kernels", "weights", "counts", "maps"):
         one, other = (getattr(found.layer(own), name) for own in sums)
         np.testing.assert_array_equal(one, other)
-    # A block's input is added to what the block makes of it, but the block reads it alone.
+    # A block's input is added to its output, but the block's convolution reads it alone.
     assert pyramid_of(residual, RESIDUAL, 5).sums == ()
 
 
-def test_a_group_is_seen_by_the_sum_of_its_kernels():
+def test_a_group_is_shown_by_the_sum_of_its_kernels():
     weights = kernels_of(80, conv1=(3, 8), conv2=(4, 8), head=8)
     layer = pyramid_of(grouped, weights, 1, 0.1).layer("conv2")
     pyramid = pyramid_of(grouped, weights, 1, 0.1)

@@ -26,13 +26,13 @@ from vidjax.explain.dataflow import UnknownPrimitiveError
         ({"clip": CLIP[0, 0]}, "(9, 10, 3)"),
     ],
 )
-def test_wrong_values_are_named(options, named):
+def test_invalid_values_are_named(options, named):
     options = {"clip": CLIP, "class_index": 0, "depth": 3} | options
     with pytest.raises(ValueError, match=rf"(?<![\d.-]){re.escape(named)}(?![\d.])"):
         class_feature_pyramid(numpy_reference.function_of(straight), WEIGHTS, **options)
 
 
-def test_an_unknown_primitive_on_the_way_is_named_with_its_layer():
+def test_an_unknown_primitive_is_named_with_its_layer():
     def spectral(xp, conv, x, weights):
         x = conv("conv2", xp.maximum(conv("conv1", x), 0))
         with jax.named_scope("spectrum"):

@@ -1,4 +1,4 @@
-"""Tests stage tubes against the equation, in a network that Class Regularization does not alter."""
+"""Tests stage tubes against the equation, with Class Regularization that changes nothing."""
 
 import flax.linen as nn
 import jax
@@ -23,7 +23,7 @@ LABEL = 2
 
 @pytest.fixture(scope="module")
 def network():
-    # With an affection rate of 1 the features of a stage are its output, which is sown.
+    # With an affection rate of 1, a stage's features are its sown output.
     model = vidjax.create_model(
         "r3d_18", num_classes=4, width=8, depths=(0, 0, 1, 1), class_reg={"affection": (1, 1, 1, 1)}
     )
@@ -32,7 +32,7 @@ def network():
     return model, init(jax.random.key(1)), clip
 
 
-def test_each_stage_is_weighted_by_the_mapped_row_of_the_class(network):
+def test_each_stage_is_weighted_by_the_mapped_row_of_its_class(network):
     model, variables, clip = network
     found = stage_tubes(*network, LABEL)
     assert list(found) == [f"layer{number}/after_stage" for number in (3, 4)]
@@ -55,7 +55,7 @@ def test_each_stage_is_weighted_by_the_mapped_row_of_the_class(network):
         assert tube.class_index == LABEL
 
 
-def test_of_several_outputs_one_is_chosen(network):
+def test_one_of_several_outputs_can_be_chosen(network):
     model, variables, clip = network
 
     def two(weights, clips):
@@ -73,7 +73,7 @@ def test_of_several_outputs_one_is_chosen(network):
         stage_tubes(model, variables, clip, LABEL, clip_input=1)
 
 
-def test_other_networks_have_none(network):
+def test_other_networks_have_no_stage_tubes(network):
     model = vidjax.create_model("r3d_18", num_classes=4, width=8, depths=(0, 0, 0, 1))
     clip = network[2]
     variables = quickly(lambda key: model.init(key, clip, train=False))(jax.random.key(1))
@@ -96,8 +96,8 @@ def test_a_stage_s_tube_is_a_map(network, layer, place):
     "settings",
     [{"variant": "icip", "after": "block"}, {"match": "max", "bias": True}, {"level": "batch"}],
 )
-def test_rows_are_those_that_every_form_picks_from(network, settings):
-    """As the module itself has them, which is asked what its mapping gives."""
+def test_rows_equal_those_of_every_variant(network, settings):
+    """Compares with the rows that the module itself computes."""
     clip = network[2]
     model = vidjax.create_model(
         "r3d_18", num_classes=4, width=8, depths=(0, 0, 0, 2), class_reg=settings
@@ -130,7 +130,7 @@ def test_rows_are_those_that_every_form_picks_from(network, settings):
         np.testing.assert_allclose(own, rows, rtol=1e-4, atol=1e-5)
 
 
-def test_short_names_tell_places_apart():
+def test_short_names_are_unique():
     names = {
         "layer1/after_stage": "layer1",
         "layer1/after_block2": "layer1 block2",

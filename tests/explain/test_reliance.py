@@ -1,4 +1,4 @@
-"""How much a network relies on high frequencies, against sums by hand."""
+"""Tests how much a network relies on high frequencies against sums computed by hand."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def curves(low, high, videos=20):
     ]
 
 
-def test_accuracies_are_relative_to_those_of_scale_1():
+def test_accuracies_are_relative_to_scale_1():
     found = relative(curves((4, 8, 10, 12), (1, 5, 10, 3)))
     assert found["low", 1.0] == found["high", 1.0] == 1
     assert found["low", 0.0] == pytest.approx(0.4)
@@ -32,7 +32,7 @@ def test_reliance_is_the_mean_difference_over_the_other_scales():
     assert swapped == pytest.approx(-expected)
 
 
-def test_a_network_that_needs_nothing_but_one_part_is_at_the_end():
+def test_a_network_that_uses_one_part_only_has_extreme_reliance():
     assert reliance(curves((10, 10, 10, 10), (0, 0, 10, 0))) == 1
 
 

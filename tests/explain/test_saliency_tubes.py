@@ -29,12 +29,12 @@ def squares(channels, kept=slice(None)):
 
 @pytest.fixture(scope="module")
 def chain():
-    """Variables of a network, and the features that it pools."""
+    """Returns the variables of a network, and the features that it pools."""
     variables, inputs = numpy_reference.chain_by_hand()
     return variables, inputs["head"]
 
 
-def test_the_thesis_adds_squares_of_channels_that_each_span_zero_to_one(chain):
+def test_the_thesis_form_adds_squares_of_rescaled_channels(chain):
     tube = saliency_tube(numpy_reference.Chain(), chain[0], CLIP, 2)
     low = squares(weighted(chain[1], ROW))
     assert_close(tube.low[0], low)
@@ -44,7 +44,7 @@ def test_the_thesis_adds_squares_of_channels_that_each_span_zero_to_one(chain):
     assert tube.kept[0].tolist() == [True] * 5
 
 
-def test_the_plain_form_adds_weighted_channels_as_they_are(chain):
+def test_the_plain_form_adds_weighted_channels(chain):
     tube = saliency_tube(numpy_reference.Chain(), chain[0], CLIP, 2, mode="cam")
     low = weighted(chain[1], ROW).sum(0)
     assert_close(tube.low[0], low)
@@ -52,7 +52,7 @@ def test_the_plain_form_adds_weighted_channels_as_they_are(chain):
 
 
 @pytest.mark.parametrize("tau", [0.05, 0.6])
-def test_channels_below_a_share_of_the_largest_are_left_out(chain, tau):
+def test_channels_below_a_share_of_the_largest_are_dropped(chain, tau):
     channels = weighted(chain[1], ROW)
     largest = channels.max((1, 2, 3))
     kept = largest >= tau * largest.max()
@@ -63,7 +63,7 @@ def test_channels_below_a_share_of_the_largest_are_left_out(chain, tau):
 
 
 @pytest.mark.parametrize("mode", ["thesis", "cam"])
-def test_plain_jax_with_channels_second_gives_what_flax_gives(chain, mode):
+def test_plain_jax_with_channels_second_equals_flax(chain, mode):
     one = saliency_tube(numpy_reference.Chain(), chain[0], CLIP, mode=mode)
     other = saliency_tube(numpy_reference.channels_second, chain[0], CLIP[0], mode=mode)
     logits = chain[1].mean((0, 1, 2, 3)) @ WEIGHTS["head"] + chain[0]["params"]["head"]["bias"]
@@ -73,7 +73,7 @@ def test_plain_jax_with_channels_second_gives_what_flax_gives(chain, mode):
 
 
 @pytest.mark.parametrize("constant", [[0], [0, 1, 2, 3, 4]])
-def test_a_channel_without_differences_shows_nothing(chain, constant):
+def test_a_constant_channel_adds_nothing(chain, constant):
     norm = {name: values.copy() for name, values in chain[0]["params"]["norm3"].items()}
     norm["scale"][constant], norm["bias"][constant] = 0, 1
     variables = dict(chain[0], params=dict(chain[0]["params"], norm3=norm))
@@ -111,7 +111,7 @@ def pathways(xp, conv, x):
 
 
 @pytest.mark.parametrize(("mode", "tau"), [("thesis", None), ("thesis", 0.5), ("cam", None)])
-def test_features_of_several_sizes_are_enlarged_one_by_one_and_added(mode, tau):
+def test_features_of_several_sizes_are_enlarged_separately_and_added(mode, tau):
     def network(xp, conv, x, weights):
         return xp.concatenate([own.mean((1, 2, 3)) for own in pathways(xp, conv, x)], -1)
 
@@ -130,7 +130,7 @@ def test_features_of_several_sizes_are_enlarged_one_by_one_and_added(mode, tau):
     assert_close(tube.volume, numpy_reference.enlarged(*lows))
 
 
-def test_a_head_that_takes_one_place_alone_is_refused():
+def test_a_head_that_reads_a_single_location_is_refused():
     def corner(weights, clip):
         x = jax.nn.relu(numpy_reference.conv3d(clip, weights["conv1"]))
         return x[:, 0, 0, 0] @ weights["head"]
@@ -141,6 +141,6 @@ def test_a_head_that_takes_one_place_alone_is_refused():
 
 
 @pytest.mark.parametrize(("name", "value"), [("class_index", 7), ("mode", "grad")])
-def test_wrong_values_are_named(chain, name, value):
+def test_invalid_values_are_named(chain, name, value):
     with pytest.raises(ValueError, match=str(value)):
         saliency_tube(numpy_reference.Chain(), chain[0], CLIP, **{name: value})

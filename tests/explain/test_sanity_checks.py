@@ -13,7 +13,7 @@ from vidjax.explain.traced_network import trace_network
 RNG = np.random.default_rng(0)
 
 
-def test_parts_become_random_from_the_classifier_down():
+def test_parts_are_randomised_from_the_classifier_down():
     model = create_model("r3d_18", num_classes=3, width=4, depths=(1, 1, 0, 0))
     clip = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), np.float32)
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), np.zeros(clip.shape)))
@@ -32,12 +32,12 @@ def test_parts_become_random_from_the_classifier_down():
 
 
 def ranks(values):
-    """Ranks values one by one; equal values share their mean rank."""
+    """Ranks values in a loop; equal values share their mean rank."""
     flat = values.reshape(-1)
     return np.array([(flat < own).sum() + ((flat == own).sum() - 1) / 2 for own in flat])
 
 
-def test_rank_correlation_is_pearson_s_of_the_ranks():
+def test_rank_correlation_is_pearsons_correlation_of_ranks():
     one = RNG.integers(0, 9, (3, 5, 4)).astype(np.float32)
     other = one**2 + RNG.integers(0, 30, one.shape)
     expected = np.corrcoef(ranks(one), ranks(other))[0, 1]
@@ -75,6 +75,6 @@ def test_rows_are_means_of_a_network_s_seeds():
     (row,) = sanity_rows({"net": ["a", "b"]}, ["cam"], given)
     assert (row.network, row.map, row.check, row.other) == ("net", "cam", "parameters", "head")
     assert (row.correlation, row.similarity) == pytest.approx((0.5, 0.5))
-    # Over videos: their means over the seeds are 0.4 and 0.6.
+    # The means of the two videos over the seeds are 0.4 and 0.6.
     assert row.correlation_half == pytest.approx(12.7062 * 0.1, rel=1e-4)
     assert (row.videos, row.seeds) == (2, 2)

@@ -28,10 +28,10 @@ def grid(each=1, **options):
     return cells, draw_strips(cells, rows, ["a.mp4", "b.mp4"], "below")
 
 
-def test_networks_are_rows_and_videos_columns_of_three_frames_a_kernel():
+def test_rows_are_networks_and_columns_videos_with_three_frames_per_kernel():
     cells, figure = grid()
     images = figure.axes[0].images
-    # Five levels in each of four cells, and the clip where the cell above has shown another.
+    # Five levels in each of four cells, and the clip if the cell above shows another one.
     assert len(images) == 3 * (4 * 5 + 3)
     lefts = {round(image.get_window_extent().x0) for image in images}
     assert len(lefts) == 6
@@ -48,7 +48,7 @@ def test_networks_are_rows_and_videos_columns_of_three_frames_a_kernel():
     assert {"a.mp4", "b.mp4", "srtg_r2plus1d_34", "r3d_50", "below"} <= set(texts)
 
 
-def test_nothing_that_is_written_covers_anything():
+def test_texts_cover_nothing():
     _, figure = grid(each=2)
     figure.canvas.draw()
     axes = figure.axes[0]
@@ -77,7 +77,7 @@ def test_captions_say_layer_kernels_and_cells(format, said):
     assert [level for level, _ in listed] == [1, 2, 3, 4, 5]
 
 
-def test_a_network_of_which_no_kernel_is_kept_shows_its_clip_and_says_so():
+def test_a_network_without_kept_kernels_shows_its_clip_with_a_note():
     empty = Pyramid(4, "layer", 1.0, 2, SIZE, (), {})
     figure = draw_strips([[kernel_cell(empty, FRAMES, "sit")]], ["r3d"], ["a.mp4"], "")
     assert "no kernel was kept" in texts_of(figure)

@@ -40,7 +40,7 @@ def pooled_by_two(x, axes):
 
 @pytest.fixture(scope="module")
 def c3d():
-    """The network, the input of its first dense layer [1, 2, 4, 4, 6], and gradients there."""
+    """Returns the network, the input [1, 2, 4, 4, 6] of its first dense layer, and gradients."""
     network = OTHERS["c3d"]()
     params = jax.tree.map(np.float64, network[1]["params"])
     relu = lambda x: np.maximum(x, 0)  # noqa: E731
@@ -56,13 +56,13 @@ def c3d():
     return network, params, features, slopes.reshape(CLASSES, *features.shape[1:]), (six, seven)
 
 
-def test_c3d_is_drawn_over_what_its_dense_layers_get(c3d):
+def test_c3d_is_explained_at_the_input_of_its_dense_layers(c3d):
     network, _, features, slopes, _ = c3d
     for label in range(CLASSES):
         assert_close(cam_of(network, label), features[0] @ slopes[label].sum((0, 1, 2)))
 
 
-def test_dense_layers_of_c3d_lead_to_kernels_whichever_place_of_them_is_kept(c3d):
+def test_dense_layers_of_c3d_lead_to_kernels_from_any_location(c3d):
     network, params, features, _, (six, seven) = c3d
     found = lists_of(class_feature_pyramid(*network, 1, 3, 0.5, "feature", top=9))
     rows = params["fc8"]["kernel"][:, 1] * seven
@@ -90,7 +90,7 @@ def last_convolution(name):
 
 
 @pytest.mark.parametrize("name", ["window_pooled", "convolutional_head"])
-def test_a_window_over_all_and_averaged_logits_are_means(name):
+def test_full_window_pooling_and_averaged_logits_are_means(name):
     network, features, rows = last_convolution(name)
     tube = saliency_tube(*network, 2, mode="cam")
     assert_close(tube.low[0], features @ rows[:, 2])
@@ -101,7 +101,7 @@ def _head(network, logits):
     return logits + np.asarray(network[1]["params"]["head"]["bias"])
 
 
-def test_tokens_of_a_vit_lie_where_their_patches_were():
+def test_vit_tokens_are_placed_at_their_patches():
     network = OTHERS["vit"]()
     model, variables, clip = network
     _, seen = model.apply(variables, clip, capture_intermediates=True)
@@ -115,7 +115,7 @@ def test_tokens_of_a_vit_lie_where_their_patches_were():
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (0, 3, 1, 2, 4), (0, 2, 3, 1, 4)])
 @pytest.mark.parametrize("dense", [False, True])
-def test_tokens_in_any_order_are_laid_out_as_the_clip_is(order, dense):
+def test_tokens_in_any_order_are_placed_in_the_clip(order, dense):
     def tokens(weights, clip):
         if dense:
             x = clip.reshape(1, 2, 2, 4, 4, 4, 4, 3).transpose(0, 1, 3, 5, 2, 4, 6, 7)
@@ -137,7 +137,7 @@ def test_tokens_in_any_order_are_laid_out_as_the_clip_is(order, dense):
     assert_close(cam_of((model, weights, clip), 1), features @ weights["head"][:, 1])
 
 
-def test_a_class_token_is_refused_and_left_out_of_other_layers():
+def test_a_class_token_is_refused_and_excluded_in_other_layers():
     network = _linen(ViT(class_token=True))
     with pytest.raises(ValueError, match="the classifier 'head' pools no features"):
         saliency_tube(*network)
@@ -148,7 +148,7 @@ def test_a_class_token_is_refused_and_left_out_of_other_layers():
     assert (features.laid(array) == array[0, 1:].T.reshape(16, 2, 4, 4)).all()
 
 
-def test_rows_whose_places_are_unknown_are_no_stripes():
+def test_rows_at_unknown_locations_are_refused():
     def sorted_rows(weights, clip):
         x = jax.lax.conv_general_dilated(
             clip, weights["conv"], (2, 4, 4), "VALID", dimension_numbers=("NDHWC", "DHWIO", "NDHWC")
@@ -160,10 +160,10 @@ def test_rows_whose_places_are_unknown_are_no_stripes():
         saliency_tube(sorted_rows, weights, clip_of())
 
 
-def test_a_module_of_nnx_is_explained_in_evaluation_and_left_as_it_was():
+def test_an_nnx_module_is_explained_in_evaluation_mode_and_restored():
     module = NNX(nnx.Rngs(3))
     for seed in range(3):
-        module(5 + 2 * clip_of(seed))  # its norms learn other means and deviations than 0 and 1
+        module(5 + 2 * clip_of(seed))  # its norms learn means and deviations other than 0 and 1
     before = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)))
     found = saliency_tube(module, None, clip_of(), 1, mode="cam")
     after = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)))
@@ -188,7 +188,7 @@ def spectral(weights, clip):
     return x.mean((1, 2, 3)) @ weights["head"]
 
 
-def test_a_network_is_read_only_as_deep_as_asked():
+def test_a_network_is_read_only_to_the_given_depth():
     shapes = {"first": (3, 3, 3, 3, 4), "middle": (1, 3, 3, 4, 5), "last": (1, 1, 1, 5, 6)}
     weights = {name: normal(9, *shape) for name, shape in shapes.items()}
     network = spectral, weights | {"head": normal(8, 6, CLASSES)}, clip_of()

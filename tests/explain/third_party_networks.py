@@ -1,4 +1,4 @@
-"""Tiny networks with random weights, written as other people write them.
+"""Tiny networks with random weights, in the styles of other projects.
 
 Each is `model, variables, clip`, ready for `saliency_map` and the like. `nnx` modules hold their
 variables themselves; their `variables` are None.
@@ -23,12 +23,12 @@ Network = tuple[Any, Any, np.ndarray]
 
 
 def clip_of(seed: int = 0) -> np.ndarray:
-    """A normalised clip, float32 `[1, 4, 16, 16, 3]`."""
+    """Returns a normalised clip, float32 `[1, 4, 16, 16, 3]`."""
     return np.random.default_rng(seed).normal(size=(1, FRAMES, SIZE, SIZE, 3)).astype(np.float32)
 
 
 class C3D(nn.Module):
-    """Convolutions, max pooling and three dense layers on the flattened rest."""
+    """Convolutions, max pooling and three dense layers on the flattened features."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -78,7 +78,7 @@ class WindowPooled(nn.Module):
 
 
 class ConvolutionalHead(nn.Module):
-    """Logits at every position, and their mean: the simplest class activation maps."""
+    """Computes logits at every position and averages them, as the simplest CAM does."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:

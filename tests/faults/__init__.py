@@ -1,1 +1,1 @@
-"""Faults made on purpose, and what vidjax makes of them; `docs/reliability.md` lists them."""
+"""Tests deliberate faults and how vidjax handles them; `docs/reliability.md` lists them."""

@@ -1,4 +1,4 @@
-"""Readings within a budget of memory and time."""
+"""Limits the memory and time of reading a file."""
 
 import contextlib
 import time
@@ -10,13 +10,13 @@ from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.convert.torch_pickles import CheckpointError
 
 MIB = 2**20
-# What any reading may take beside what follows from the size of its file.
+# Memory that reading may take in addition to a multiple of the file's size.
 CONSTANT = 4 * MIB
 
 
 @contextlib.contextmanager
 def at_most(memory, seconds=10.0):
-    """Fails if what stands in it takes more memory, at its peak, or more time."""
+    """Fails if the code in the context takes more peak memory or more time."""
     began = time.monotonic()
     tracemalloc.start()
     try:
@@ -29,7 +29,7 @@ def at_most(memory, seconds=10.0):
 
 
 def refused(path, match, memory=CONSTANT):
-    """The one line that a checkpoint file is refused with."""
+    """Returns the single line of the error that refuses a checkpoint file."""
     with at_most(memory), pytest.raises(CheckpointError, match=match) as error:
         read_tensors(path)
     line = str(error.value)

@@ -1,4 +1,4 @@
-"""A finished run, for tests of what happens to one."""
+"""Fixtures: a finished run, which tests damage or open."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from vidjax.training import loop
 
 @pytest.fixture(scope="session")
 def tiny_config():
-    """The smallest network of the family: compiling is what these tests wait for."""
+    """The smallest network of the family, because these tests mostly wait for compilation."""
     config = synthetic.get_config()
     config.model.options = {"width": 4, "depths": (1, 0, 0, 0), "stem_kernel": (1, 3, 3)}
     config.data.options = {"num_classes": 3, "videos": 12, "frames": 6, "size": 20}
@@ -23,7 +23,7 @@ def tiny_config():
 
 @pytest.fixture(scope="session")
 def tiny_run(tiny_config, tmp_path_factory):
-    """Its work directory; tests that change it work on a copy."""
+    """Returns its work directory; tests that change it use a copy."""
     workdir = tmp_path_factory.mktemp("tiny") / "run"
     loop.train(tiny_config, workdir)
     return workdir

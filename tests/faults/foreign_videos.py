@@ -1,4 +1,4 @@
-"""Small files whose headers promise much: what others may send."""
+"""Writes small files whose headers claim huge contents, as an attacker might send them."""
 
 import struct
 import zlib
@@ -8,18 +8,18 @@ import numpy as np
 
 
 def box(kind, *parts):
-    """A part of an MP4."""
+    """Makes a box of an MP4."""
     content = b"".join(parts)
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
 def numbers(*values):
-    """Big-endian, of four bytes each."""
+    """Encodes numbers as big-endian, four bytes each."""
     return struct.pack(f">{len(values)}I", *values)
 
 
 def write_lying_mp4(file, samples, *, ticks=1, stored=None, extra=b""):
-    """A video of `samples` samples of a byte, each of `ticks` / 25 s; 16 bytes are there."""
+    """Writes a video of 16 bytes that claims `samples` samples, each `ticks` / 25 s long."""
     stored = samples if stored is None else stored
     entry = box(
         b"avc1", b"\0" * 6 + struct.pack(">H", 1) + b"\0" * 16 + struct.pack(">HH", 64, 48),
@@ -50,7 +50,7 @@ def write_lying_mp4(file, samples, *, ticks=1, stored=None, extra=b""):
 
 
 def write_lying_fragments(file, samples):
-    """An MP4 whose one fragment says that it holds so many samples, of a byte each."""
+    """Writes an MP4 whose only fragment claims this number of samples of a byte."""
     extends = box(b"mvex", box(b"trex", numbers(0, 1, 1, 1, 1, 0)))
     write_lying_mp4(file, 0, extra=extends)
     run = box(b"traf", box(b"tfhd", numbers(0x20000, 1)), box(b"trun", numbers(0, samples)))
@@ -60,7 +60,7 @@ def write_lying_fragments(file, samples):
 
 
 def write_lying_png(file, width, height):
-    """A picture that says how large it is, of which 100 bytes are there."""
+    """Writes an image that claims this size, but has 100 bytes."""
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
         (b"IDAT", zlib.compress(b"\0" * 100)),
@@ -77,7 +77,7 @@ def write_lying_png(file, width, height):
 
 
 def write_changing(file, *sizes):
-    """Raw H.264 that has another size (width, height) after five frames each time."""
+    """Writes raw H.264 whose size (width, height) changes every five frames."""
     pieces = []
     for number, (width, height) in enumerate(sizes):
         piece = file.with_name(f"{file.stem}-{number}.h264")

@@ -1,9 +1,9 @@
-"""Thousands of mutations of a file, each read in a process of its own that is watched.
+"""Reads thousands of mutations of a file in a separate, monitored process.
 
 A reader is a function of a path. It returns if the file can be read, and raises `Refused` with the
-line that a user would see if it cannot. Anything else ends the fuzz: another exception, a crash of
-the process, more memory or time than the budget, a program that is started, a connection, a module
-of the current folder that is imported, a file that is written elsewhere.
+line that a user would see if it cannot. Anything else fails the fuzz test: another exception, a
+crash, too much memory or time, starting a program, a network connection, importing a module of the
+current folder, or writing a file elsewhere.
 
     def read_verdicts(file):
         with refusing(VerdictsError):
@@ -33,13 +33,13 @@ ROOT = Path(__file__).parents[2]
 COUNT = 10_000
 MEMORY = 512 * 2**20
 SECONDS = 20
-# What text files of every kind stumble over.
+# Tokens that text parsers often mishandle.
 TEXT = (
     *(b"NaN", b"-Infinity", b"1e999", b"null", b"true", b"-1", b"0", b"10" * 20, b'"', b"'", b"\\"),
     *(b"{", b"}", b"[" * 5000, b"{}", b",", b":", b"\n", b"\r\n", b"\0", b"\x1b[2J", b"\xff", b"$"),
     *(b"../", b"planted", b"planted.Class", b"\xef\xbb\xbf", b"\xed\xa0\x80"),
 )
-# Sizes and counts that do not fit what follows them.
+# Sizes and counts that do not match the data after them.
 BINARY = tuple(
     number.to_bytes(width, order)
     for width in (2, 4, 8)
@@ -53,13 +53,13 @@ _DRAWN = re.compile("[0-9a-f]{16,}")
 _RUN = "import json, sys; from tests.faults import fuzz; fuzz.read_all(json.loads(sys.argv[1]))"
 
 
-class Refused(Exception):  # noqa: N818 - it is no error here
-    """The file was refused in the way that a user would see."""
+class Refused(Exception):  # noqa: N818 - it is not an error here
+    """Raised if the file was refused with an error for the user."""
 
 
 @contextlib.contextmanager
 def refusing(*errors: type[Exception]) -> Iterator[None]:
-    """Turns errors that a user may see into `Refused`; each must be one line of bounded size."""
+    """Turns errors for users into `Refused`; each must be one line of bounded size."""
     try:
         yield
     except errors as error:
@@ -71,12 +71,12 @@ def refusing(*errors: type[Exception]) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of the mutations.
+    """The outcome of the mutations.
 
     Attributes:
-      read: how many could be read.
-      refused: how many could not.
-      peak: bytes that the most expensive reading took; 0 where that cannot be measured.
+      read: number of mutations that could be read.
+      refused: number of mutations that were refused.
+      peak: largest memory of a reading in bytes; 0 if it cannot be measured.
     """
 
     read: int
@@ -99,12 +99,12 @@ def fuzz(
 
     Args:
       reader: `module:function`.
-      valid: file or folder. It is copied.
-      scratch: folder to work in. The mutation that ended the fuzz stays there.
-      count: of mutations.
-      tokens: what is inserted besides arbitrary bytes.
-      memory: bytes that one reading may take.
-      seconds: that one reading may take.
+      valid: file or folder, which is copied.
+      scratch: folder to work in. A mutation that failed stays there.
+      count: number of mutations.
+      tokens: texts that are inserted in addition to random bytes.
+      memory: largest memory of one reading in bytes.
+      seconds: time limit of one reading.
       only: pattern of the files of a folder that are mutated.
     """
     order = {
@@ -119,7 +119,7 @@ def fuzz(
     place = scratch / "fuzz"
     place.mkdir()
     marker = place / "marker"
-    # The current folder is on the path of every command.
+    # The current folder is on Python's path in every command.
     (place / "planted.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
     process = subprocess.run(
         [sys.executable, "-c", _RUN, json.dumps(order)],
@@ -151,7 +151,7 @@ def _mutations(draw: st.DrawFn, tokens: Sequence[bytes], size: int) -> list[tupl
 
 
 def mutated(data: bytes, edits: Sequence[tuple[str, int, bytes]]) -> bytes:
-    """The data after edits, each of a kind, at a place, with a piece."""
+    """Applies edits to data; each has a kind, a position and a piece of bytes."""
     for kind, place, piece in edits:
         start = min(place, len(data))
         head, tail, end = data[:start], data[start:], start + max(1, piece[0])
@@ -172,7 +172,7 @@ def mutated(data: bytes, edits: Sequence[tuple[str, int, bytes]]) -> bytes:
 
 
 def _watch(scratch: Path) -> None:
-    """Ends the process when what is read makes it start, connect, import or write something."""
+    """Ends the process if reading starts a program, connects, imports or writes something."""
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         caught = event in _STARTED or event in _CONNECTED
@@ -192,7 +192,7 @@ def _watch(scratch: Path) -> None:
 
 
 def _memory(name: str) -> int:
-    """Bytes of a line of `/proc/self/status`; 0 where there is none."""
+    """Returns the bytes in a line of `/proc/self/status`; 0 if there is no such line."""
     with (
         contextlib.suppress(FileNotFoundError),
         open("/proc/self/status", encoding="ascii") as file,
@@ -209,12 +209,12 @@ def _forget_peak() -> None:
 
 
 def _stable(file: Path) -> tuple[list[str], int]:
-    """Orders files alike each time: some have names that their writer has drawn."""
+    """Sorts files in a reproducible order, because some have random names."""
     return [_DRAWN.sub("", part) for part in file.parts], file.stat().st_size
 
 
 def read_all(order: dict) -> None:
-    """Reads all mutations, in the process that `fuzz` starts."""
+    """Reads all mutations in the process that `fuzz` starts."""
     module, _, function = order["reader"].partition(":")
     read = getattr(importlib.import_module(module), function)
     valid, tokens = Path(order["valid"]), [bytes.fromhex(token) for token in order["tokens"]]
@@ -223,7 +223,7 @@ def read_all(order: dict) -> None:
     found = [copy] if copy.is_file() else [f for f in copy.rglob(order["only"]) if f.is_file()]
     files = sorted(found, key=_stable)
     originals = {file: file.read_bytes() for file in files}
-    read(copy)  # Which must be accepted, and has imported by now what readers need.
+    read(copy)  # The valid file must be accepted; reading it also imports what readers need.
     _watch(Path.cwd())
     tally = {"read": 0, "refused": 0, "peak": 0}
 

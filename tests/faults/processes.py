@@ -1,4 +1,4 @@
-"""Looking at processes that tests have started, and at what those have started."""
+"""Finds processes that tests have started, and their descendants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ lists_children = pytest.mark.skipif(
 
 
 def descendants(pid: int) -> list[int]:
-    """Ids of all processes below one."""
+    """Returns the ids of all descendants of a process."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except (FileNotFoundError, ProcessLookupError):
@@ -25,7 +25,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def living(pids: Iterable[int]) -> list[int]:
-    """Those of the processes that have not ended."""
+    """Returns the processes that still run."""
     found = []
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -35,7 +35,7 @@ def living(pids: Iterable[int]) -> list[int]:
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """What the condition gives as soon as that is true, or at the end of the time."""
+    """Waits until a condition is true or the time is up; returns its last value."""
     deadline = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Who calls vidjax: a thread that is not the main one, and a script that workers run again."""
+"""Tests unusual callers: a thread other than the main one, and a script that workers run again."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def test_a_thread_can_train(tmp_path):
     assert [outcome.preempted for outcome in ended] == [False]
 
 
-def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path):
+def test_the_error_for_a_script_without_a_guard_names_the_guard(tmp_path):
     for label in ("sit", "walk"):
         for number in range(2):
             write_video(tmp_path / "videos" / label / f"{number}.mp4", numbered_frames(4, 32, 64))

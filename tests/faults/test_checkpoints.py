@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, half written or old, or at a path that libraries misread."""
+"""Tests checkpoints that are damaged, incomplete or old, or at a path that libraries misread."""
 
 import errno
 import json
@@ -19,7 +19,7 @@ from vidjax.run.machine_errors import MachineError
 from vidjax.training import loop
 
 LIKE = {"x": np.zeros((40, 50), np.float32), "y": np.zeros(3, np.int32)}
-# Orbax writes these last of all, and restores without them.
+# Orbax writes these files last, and restores without them.
 UNSEALED = ("_CHECKPOINT_METADATA", "commit_success.txt", "checksums.json")
 
 
@@ -66,8 +66,8 @@ def flip(file, rng):
     file.write_bytes(content)
 
 
-def test_a_flipped_bit_in_any_file_is_refused_by_name_with_another_checkpoint(directory):
-    """Every file that is restored from, one bit each; the older checkpoint stays usable."""
+def test_a_flipped_bit_in_any_file_is_refused_by_name(directory):
+    """One bit in each file that is restored; the older checkpoint stays usable."""
     rng = random.Random(0)
     files = [file for file in files_of(directory / "20") if file.name not in UNSEALED]
     assert {"manifest.ocdbt", "metadata", "_METADATA"} <= {file.name for file in files}
@@ -86,8 +86,8 @@ def test_a_flipped_bit_in_any_file_is_refused_by_name_with_another_checkpoint(di
 
 
 @pytest.mark.slow
-def test_hundreds_of_flipped_bits_load_equal_arrays_or_are_refused(directory):
-    """In all files without exception, those among them that have no checksum."""
+def test_hundreds_of_flipped_bits_are_refused_or_harmless(directory):
+    """In all files, including those without a checksum."""
     rng = random.Random(1)
     files = files_of(directory / "20")
     refused = 0
@@ -117,14 +117,14 @@ def test_damaged_checksums_are_named(directory, content):
         restored(directory, 20)
 
 
-def test_a_file_that_is_gone_is_named(directory):
+def test_a_missing_file_is_named(directory):
     file = max(files_of(directory / "20" / "state"), key=lambda file: file.stat().st_size)
     file.unlink()
     with pytest.raises(CheckpointError, match=f"{file.name} is absent"):
         restored(directory, 20)
 
 
-def test_checkpoints_older_than_checksums_open_with_a_note(directory):
+def test_checkpoints_without_checksums_open_with_a_note(directory):
     (directory / "20" / "checksums.json").unlink()
     notes = []
     found, _ = restored(directory, 20, notes.append)
@@ -133,8 +133,8 @@ def test_checkpoints_older_than_checksums_open_with_a_note(directory):
     assert "checkpoint 20 has no checksums" in note
 
 
-def test_readers_write_tidy_and_remove_nothing(directory):
-    """Beside a run that is writing: what it has half written is none of their business."""
+def test_readers_change_and_remove_nothing(directory):
+    """Readers beside a run that is writing leave its incomplete files alone."""
     half = directory / "30.orbax-checkpoint-tmp" / "state"
     half.mkdir(parents=True)
     (half / "part").write_text("half")
@@ -146,7 +146,7 @@ def test_readers_write_tidy_and_remove_nothing(directory):
     assert {file: file.stat().st_mtime_ns for file in directory.rglob("*")} == before
 
 
-def test_a_checkpoint_that_a_run_removes_meanwhile_is_told_as_such(directory):
+def test_the_error_for_a_checkpoint_removed_by_a_run_says_so(directory):
     reader = Checkpoints(directory, read_only=True)
     step = reader.resolve("10")
     shutil.rmtree(directory / "10")
@@ -156,9 +156,7 @@ def test_a_checkpoint_that_a_run_removes_meanwhile_is_told_as_such(directory):
 
 
 @pytest.mark.parametrize("name", ["run[lr=0.1]", "a\\b", "gs:/bucket"])
-def test_paths_that_libraries_misread_are_refused_before_anything_is_written(
-    tiny_config, tmp_path, name
-):
+def test_paths_that_libraries_misread_are_refused_early(tiny_config, tmp_path, name):
     place = tmp_path / name
     for keep in (Checkpoints, lambda place: loop.train(tiny_config, place), converted):
         with pytest.raises(ArrayPathError, match="choose another folder") as error:
@@ -168,14 +166,14 @@ def test_paths_that_libraries_misread_are_refused_before_anything_is_written(
 
 
 def converted(place):
-    # It is looked at first: what is converted does not matter.
+    # The path is checked first, so the converted checkpoint does not matter.
     converted_folder.write(None, "r3d_18", place, "here")
 
 
 @pytest.mark.parametrize(
     "name", ["a*b", "a?b", "a]b", "{a,b}", "a b", "%20#$HOME~", "ünï", "a|b@c"]
 )
-def test_checkpoints_live_at_other_unusual_paths(tmp_path, name):
+def test_checkpoints_work_at_other_unusual_paths(tmp_path, name):
     write(tmp_path / name / "checkpoints", steps=(10,))
     found, _ = restored(tmp_path / name / "checkpoints", 10)
     np.testing.assert_array_equal(found["x"], state(10)["x"])
@@ -187,10 +185,10 @@ def test_a_run_moved_under_a_bracket_can_still_be_read(directory, tmp_path):
     restored(moved, 20)
 
 
-# TensorStore may still answer the loop that Orbax has closed after the failure.
+# TensorStore may still answer the event loop that Orbax has closed after the failure.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_checkpoint_without_an_index_never_counts(tmp_path, monkeypatch):
-    """What Orbax answered with success is read back; here its writer leaves out the index."""
+def test_a_checkpoint_without_an_index_is_not_saved(tmp_path, monkeypatch):
+    """Checkpoints are read back even if Orbax reports success; here it leaves out the index."""
     monkeypatch.setattr("vidjax.run.checkpoint.check_array_path", lambda *_, **__: None)
     place = tmp_path / "p[1]" / "checkpoints"
     checkpoints = Checkpoints(place)
@@ -201,7 +199,7 @@ def test_a_checkpoint_without_an_index_never_counts(tmp_path, monkeypatch):
     assert [file.name for file in place.iterdir()] == ["10.orbax-checkpoint-tmp"]
 
 
-def test_a_save_that_fails_beside_the_work_is_told_before_the_next_one(tmp_path, monkeypatch):
+def test_a_failed_background_save_is_reported_before_the_next_one(tmp_path, monkeypatch):
     def seal(folder):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
@@ -226,7 +224,7 @@ def test_a_save_that_fails_beside_the_work_is_told_before_the_next_one(tmp_path,
 @pytest.mark.parametrize(
     "content", [b"", b'{"step": 10', b'{"step": 10}', b'{"step": "x", "score": 1}', b"5", b"\xff"]
 )
-def test_a_damaged_best_is_named_where_it_is_needed_alone(directory, content):
+def test_a_damaged_best_step_is_an_error_only_if_it_is_needed(directory, content):
     (directory / "best.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"best\.json is damaged .*: move it away") as error:
         Checkpoints(directory)
@@ -238,7 +236,7 @@ def test_a_damaged_best_is_named_where_it_is_needed_alone(directory, content):
     reader.close()
 
 
-def test_the_best_checkpoint_is_kept_on_disk_whole(directory):
+def test_the_best_checkpoint_is_kept_completely(directory):
     checkpoints = Checkpoints(directory, keep=1)
     checkpoints.mark_best(10, 0.5)
     checkpoints.close()

@@ -1,4 +1,4 @@
-"""A data set's classes are other ones than a run's: they are matched by name, or refused."""
+"""Tests data sets whose classes differ from a run's: they are matched by name or refused."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ def videos(tmp_path_factory):
 
 
 def table(videos, file, labels):
-    """A CSV of all videos of some folders, under the names that `labels` gives them."""
+    """Writes a CSV of all videos of some folders, with the labels that `labels` gives."""
     rows = [
         (path, labels[path.parent.name], split)
         for path in sorted(videos.rglob("*.mp4"))
@@ -84,7 +84,7 @@ def test_evaluation_refuses_classes_that_the_network_does_not_know(run, videos, 
     assert sorted((run / "eval").iterdir()) == before
 
 
-def test_evaluation_on_some_of_the_classes_counts_them_as_what_they_are(run, videos, tmp_path):
+def test_evaluation_on_some_of_the_classes_matches_them_by_name(run, videos, tmp_path):
     own = json.loads(next((run / "eval").glob("*.json")).read_text())
     manifest = table(videos, tmp_path / "one.csv", {"walk": "walk"})
     done = evaluate(run, manifest)
@@ -93,7 +93,7 @@ def test_evaluation_on_some_of_the_classes_counts_them_as_what_they_are(run, vid
     assert report["per_class"] == {"sit": None, "walk": own["per_class"]["walk"]}
 
 
-def test_a_renamed_class_ends_a_resumed_run_and_leaves_its_names(run, videos, tmp_path):
+def test_a_resumed_run_refuses_a_renamed_class_and_keeps_its_names(run, videos, tmp_path):
     manifest = table(videos, run.parent / "own.csv", {"sit": "sit", "walk": "amble"})
     error = refusal(train(manifest, run, "--config.train.duration=6 steps"))
     assert "'amble'" in error

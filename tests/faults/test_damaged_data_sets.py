@@ -1,4 +1,4 @@
-"""Prepared data sets with files that are cut, flipped or gone: named, with the way out."""
+"""Tests prepared data sets with truncated, changed or missing files: errors name file and fix."""
 
 import contextlib
 import csv
@@ -28,7 +28,7 @@ def request_of(root):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Two classes of five videos each, prepared; a sixth file is no video."""
+    """Prepares two classes of five videos each; a sixth file is not a video."""
     root = tmp_path_factory.mktemp("whole")
     for label in ("sit", "walk"):
         for number in range(5):
@@ -40,7 +40,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def root(whole, tmp_path):
-    """A copy that may be damaged."""
+    """Returns a copy that tests may damage."""
     shutil.copytree(whole, tmp_path / "copy")
     return tmp_path / "copy"
 
@@ -57,11 +57,11 @@ def shard(folder, split="train"):
 
 
 def flip_a_video(folder, split="train"):
-    """Flips a bit of one video; returns the video's place in its split."""
+    """Flips a bit of one video; returns its index in the split."""
     file = shard(folder, split)
     content = file.read_bytes()
     places = np.flatnonzero(np.frombuffer(content, np.uint8))
-    # Some bits matter to no video, or to all.
+    # Some bits affect no video, or all of them.
     for place in places[len(places) // 3 :: 97]:
         flipped = bytearray(content)
         flipped[place] ^= 4
@@ -80,7 +80,7 @@ def is_damaged(record):
         return True
 
 
-def test_a_flipped_bit_costs_its_video_which_is_named_and_counted(whole, folder, capsys):
+def test_a_video_with_a_flipped_bit_is_skipped_named_and_counted(whole, folder, capsys):
     place = flip_a_video(folder)
     (sound_folder,) = (info.parent for info in whole.rglob("dataset_info.json"))
     right = PreparedSplit(sound_folder, "train")[place]
@@ -104,7 +104,7 @@ def test_a_flipped_bit_costs_its_video_which_is_named_and_counted(whole, folder,
     assert told.startswith(f"warning: {right.name} is skipped: {right.name} cannot be read: ")
 
 
-def test_a_damaged_video_of_an_earlier_data_set_is_counted_under_no_class(folder):
+def test_a_damaged_video_of_an_old_data_set_is_counted_without_a_class(folder):
     place = flip_a_video(folder)
     (folder / "videos.csv").unlink()
     source = PreparedSplit(folder, "train")
@@ -121,7 +121,7 @@ def test_a_damaged_video_of_an_earlier_data_set_is_counted_under_no_class(folder
     assert bad.counts[UNKNOWN] == bad.unreadable
 
 
-def test_evaluation_does_without_no_video(folder):
+def test_evaluation_skips_no_video(folder):
     flip_a_video(folder, "test")
     source = PreparedSplit(folder, "test")
     views = Views(clips=1, crops=1, shape=SHAPE, size=16)
@@ -144,7 +144,7 @@ def remove(file):
 
 @pytest.mark.parametrize("recorded", [True, False], ids=["", "of an earlier version"])
 @pytest.mark.parametrize("damage", [cut, empty, remove])
-def test_a_file_of_videos_that_is_cut_or_gone_is_named(root, folder, damage, recorded):
+def test_a_truncated_or_missing_shard_is_named(root, folder, damage, recorded):
     if not recorded:
         (folder / "sizes.json").unlink()
     damage(shard(folder))
@@ -164,7 +164,7 @@ def test_a_file_of_videos_that_is_cut_or_gone_is_named(root, folder, damage, rec
 
 @pytest.mark.parametrize("damage", [cut, empty, remove])
 @pytest.mark.parametrize("name", ["dataset_info.json", "features.json", "metadata.json"])
-def test_a_description_that_is_cut_or_gone_is_named(root, folder, name, damage):
+def test_truncated_or_missing_metadata_is_named(root, folder, name, damage):
     damage(folder / name)
     message = rf"{folder} is damaged: {name} is .*; remove {folder} and run the same command"
     for open_it in (
@@ -176,14 +176,14 @@ def test_a_description_that_is_cut_or_gone_is_named(root, folder, name, damage):
         assert "\n" not in str(caught.value)
 
 
-def test_an_empty_folder_is_no_data_set(root, folder):
+def test_an_empty_folder_is_refused_as_data_set(root, folder):
     shutil.rmtree(folder)
     folder.mkdir()
     assert catalog.prepare("video_folder", request_of(root)) == folder
     assert len(PreparedSplit(folder, "train")) == 8
 
 
-def test_pictures_without_their_description_are_refused(tmp_path):
+def test_image_data_sets_without_metadata_are_refused(tmp_path):
     folder = tmp_path / "cifar100/3.0.2"
     folder.mkdir(parents=True)
     (folder / "cifar100-train.array_record-00000-of-00001").write_bytes(b"x")
@@ -200,7 +200,7 @@ def scramble(file):
 
 
 @pytest.mark.parametrize("damage", [cut, cut_a_row, empty, remove, scramble])
-def test_a_damaged_report_is_written_anew(root, folder, damage):
+def test_a_damaged_report_is_written_again(root, folder, damage):
     right = (folder / "report.csv").read_text()
     damage(folder / "report.csv")
     assert catalog.prepare("video_folder", request_of(root)) == folder
@@ -208,7 +208,7 @@ def test_a_damaged_report_is_written_anew(root, folder, damage):
     assert sum(each.prepared for each in total(read_report(folder))) == 10
 
 
-def test_records_are_listed_in_their_order(folder):
+def test_records_are_listed_in_order(folder):
     with (folder / "videos.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     for name in ("train", "test"):
@@ -219,7 +219,7 @@ def test_records_are_listed_in_their_order(folder):
 
 
 @pytest.mark.slow
-def test_no_flipped_bit_of_a_data_set_gives_other_frames(folder):
+def test_no_flipped_bit_of_a_data_set_changes_frames_unnoticed(folder):
     file = shard(folder)
     content = file.read_bytes()
     sound = PreparedSplit(folder, "train")
@@ -235,7 +235,7 @@ def test_no_flipped_bit_of_a_data_set_gives_other_frames(folder):
 
 
 def readable(folder):
-    """The records of the training split that are not damaged; none if it cannot be opened."""
+    """Returns the undamaged records of the training split; none if it cannot be opened."""
     with contextlib.suppress(DamagedError):
         source = PreparedSplit(folder, "train")
         return [source[k] for k in range(len(source)) if not is_damaged(source[k])]

@@ -1,4 +1,4 @@
-"""A run of somebody else's says where its videos are kept: nothing is written there by itself."""
+"""Tests that opening somebody else's run writes nothing to the folder of its data."""
 
 import dataclasses
 import shutil
@@ -18,7 +18,7 @@ from vidjax.training import loop
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """A list of videos of three classes, for training and for testing."""
+    """Writes a list of videos of three classes, for training and for testing."""
     root = tmp_path_factory.mktemp("videos")
     rows = [
         (f"{split}{k}.mp4", f"class{k % 3}", split) for split in ("train", "test") for k in range(9)
@@ -32,7 +32,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def foreign(tiny_config, videos, tmp_path_factory):
-    """A run on videos in files, whose prepared data set did not come with it."""
+    """Makes a run on video files whose prepared data set is missing."""
     place = tmp_path_factory.mktemp("foreign")
     data = dataclasses.replace(
         tiny_config.data,
@@ -49,7 +49,7 @@ def foreign(tiny_config, videos, tmp_path_factory):
     return config, place
 
 
-def test_evaluating_prepares_nothing_where_a_run_says(foreign):
+def test_evaluating_prepares_nothing_in_the_folder_of_a_run(foreign):
     config, place = foreign
     before, run = everything(place), open_run(place / "run", config)
     with (
@@ -61,7 +61,7 @@ def test_evaluating_prepares_nothing_where_a_run_says(foreign):
 
 
 @pytest.mark.slow
-def test_the_command_names_the_flag_that_allows_it_and_takes_it(foreign, tmp_path):
+def test_the_command_names_the_flag_that_allows_preparing(foreign, tmp_path):
     config, place = foreign
     before, run = everything(place), f"--workdir={place / 'run'}"
     code, errors, _ = ending(command("evaluate", run))
@@ -76,7 +76,7 @@ def test_the_command_names_the_flag_that_allows_it_and_takes_it(foreign, tmp_pat
     assert code == 0, errors
     assert list(elsewhere.rglob("dataset_info.json"))
     assert not (place / "data").exists()
-    # What is prepared is read without a flag, and nothing is written there.
+    # Prepared data are read without a flag, and nothing is written there.
     shutil.copytree(elsewhere, place / "data")
     before = everything(place / "data")
     try:
@@ -87,7 +87,7 @@ def test_the_command_names_the_flag_that_allows_it_and_takes_it(foreign, tmp_pat
         shutil.rmtree(place / "data")
 
 
-def test_generated_videos_are_not_generated_where_a_run_says(foreign):
+def test_videos_are_not_generated_in_the_folder_of_a_run(foreign):
     config, place = foreign
     data = dataclasses.replace(
         config.data, name="marionette", manifest="", options={"train_per_class": 1}
@@ -106,7 +106,7 @@ def test_generated_videos_are_not_generated_where_a_run_says(foreign):
     assert not (place / "data").exists()
 
 
-def test_explaining_prepares_where_its_flag_says(foreign, tmp_path):
+def test_explaining_prepares_in_the_folder_of_its_flag(foreign, tmp_path):
     _, place = foreign
     method = ["--method=frequency", f"--output={tmp_path / 'out'}", "--scales=1"]
     code, errors, _ = ending(command("explain", f"--workdir={place / 'run'}", *method))

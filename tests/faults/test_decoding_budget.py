@@ -1,4 +1,4 @@
-"""The one budget of decoding: memory, pixels, frames and seconds, in every reader of videos."""
+"""Tests the decoding limits for memory, pixels, frames and time in every reader of videos."""
 
 import gc
 import re
@@ -30,7 +30,8 @@ from vidjax.trained.sliding_windows import windows
 from vidjax.trained.video_record import as_record
 
 SEEN = Preprocessing(16, 1, 112, 112, (0.5,) * 3, (0.5,) * 3)
-# Besides what a process has that has read one sound video: the largest frame in four bytes a pixel.
+# Memory beyond that of a process that has read a valid video: the largest frame at four bytes per
+# pixel.
 MEMORY = 300 * 2**20
 BOMBS = {
     "pause.gif": lambda file: write_gif(file, 65_000, 1_000, [1, 60_000, 1]),
@@ -74,7 +75,7 @@ def _judged(file):
 
 
 def _late_piece(file):
-    """A piece that begins where seconds are looked up in the file's index."""
+    """Reads a segment that starts late enough to be found by the file's index."""
     read_video(file, start=2.5, short_side=32)
 
 
@@ -100,7 +101,7 @@ def bombs(tmp_path_factory):
     return files
 
 
-def test_no_small_file_takes_much_memory_in_any_reader(bombs, tmp_path):
+def test_small_files_take_little_memory_in_every_reader(bombs, tmp_path):
     sound = write_video(tmp_path / "sound.mp4", numbered_frames(75))
     begin = time.monotonic()
     done = subprocess.run(
@@ -131,7 +132,7 @@ def test_predicting_a_bomb_ends_in_one_line(bombs, tiny_run):
     assert "8192x8192 in a file of 43 bytes exceed the limit" in line
 
 
-def test_preparing_skips_and_lists_what_costs_too_much(bombs, tmp_path):
+def test_preparing_skips_and_lists_videos_beyond_the_limits(bombs, tmp_path):
     for number in range(5):
         write_video(tmp_path / "videos" / "walk" / f"{number}.mp4", numbered_frames(6))
     for name in ("square.gif", "fragment.mp4", "table.mp4"):
@@ -148,7 +149,7 @@ def test_preparing_skips_and_lists_what_costs_too_much(bombs, tmp_path):
     assert sum(map(len, splits)) == 5
 
 
-def test_decoding_has_seconds_in_every_reader(tmp_path):
+def test_decoding_has_a_time_limit_in_every_reader(tmp_path):
     file = write_gif(tmp_path / "slow.gif", 1_000, 1_000, [4] * 2_000)
     assert file.stat().st_size < 47_000
     begin = time.monotonic()
@@ -159,7 +160,7 @@ def test_decoding_has_seconds_in_every_reader(tmp_path):
     found = check_video(file.name, tmp_path, Limits(seconds=1))
     assert (found.verdict, found.usable) == ("took too long", False)
     assert time.monotonic() - begin < 20
-    # More seconds are enough for the beginning of the same file.
+    # With a larger time limit, the beginning of the same file can be read.
     assert len(read_video(file, end=1.0, seconds=600, short_side=32).frames) == 25
 
 
@@ -180,7 +181,7 @@ def test_a_size_that_grows_midway_is_refused_before_it_is_decoded(tmp_path):
     assert not check_video(file.name, tmp_path, Limits(pixels=200 * 200)).usable
 
 
-def test_a_held_frame_is_not_repeated_beyond_the_budget(tmp_path):
+def test_a_repeated_frame_counts_towards_the_limit(tmp_path):
     file = write_video(tmp_path / "held.mp4", numbered_frames(3), times=[0, 0.04, 599])
     with pytest.raises(DecodeError, match="more than 20000 frames at 1000 fps"):
         read_video(file, fps=1000)
@@ -195,7 +196,7 @@ def test_steps_of_years_do_not_become_frames(tmp_path):
 
 
 def test_a_decoded_frame_is_freed_at_once(tmp_path):
-    """Python looks for circles only now and then, and a frame can have 200 megabytes."""
+    """Python collects reference cycles only occasionally, and a frame may take 200 megabytes."""
     file = write_video(tmp_path / "sound.mp4", numbered_frames(8))
     gc.collect()
     gc.disable()
@@ -209,12 +210,12 @@ def test_a_decoded_frame_is_freed_at_once(tmp_path):
             left = _frames_alive()
     finally:
         gc.enable()
-    # The one that the decoder is about to fill.
+    # The frame that the decoder will fill next.
     assert left <= 1
 
 
 def _frames_alive():
-    # Not `isinstance`: it asks some objects of torch for their class, which warn.
+    # Not `isinstance`, because some objects of torch warn when their class is read.
     return sum(issubclass(type(each), av.VideoFrame) for each in gc.get_objects())
 
 
@@ -233,7 +234,7 @@ def test_views_of_large_stored_frames_hold_one_of_them_at_a_time():
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_a_stored_picture_that_claims_to_be_huge_is_refused(tmp_path, suffix):
+def test_a_stored_image_that_claims_to_be_huge_is_refused(tmp_path, suffix):
     frame = numbered_frames(1)[0]
     data = bytearray(cv2.imencode(suffix, frame[..., ::-1])[1].tobytes())
     np.testing.assert_allclose(decode_jpeg(bytes(data)), frame, atol=30)
@@ -246,13 +247,13 @@ def test_a_stored_picture_that_claims_to_be_huge_is_refused(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".tiff", ".bmp", ".webp"])
-def test_stored_pictures_of_other_kinds_are_refused(suffix):
+def test_stored_images_of_other_formats_are_refused(suffix):
     data = cv2.imencode(suffix, numbered_frames(1)[0])[1].tobytes()
     with pytest.raises(ValueError, match="not a readable JPEG or PNG"):
         decode_jpeg(data)
 
 
-def test_a_picture_that_cannot_be_encoded_is_told(tmp_path):
+def test_the_error_for_an_image_that_cannot_be_encoded_names_it(tmp_path):
     strip = np.zeros((1, 70_000, 3), np.uint8)
     with pytest.raises(ValueError, match="70000x1 pixels cannot be stored as JPEG"):
         encode_jpeg(strip)
@@ -271,14 +272,14 @@ def write_small(folder):
     return folder / "small.png"
 
 
-def test_a_picture_is_told_by_its_contents(tmp_path):
+def test_the_format_of_an_image_is_detected_from_its_contents(tmp_path):
     data = encode_jpeg(small_picture(), 100)
     for name in ("x.jpg", "x.png", "x.mp4", "x"):
         (tmp_path / name).write_bytes(data)
         assert read_video(tmp_path / name).frames.shape == (1, 48, 64, 3), name
 
 
-def test_files_without_a_picture_are_refused_in_words(tmp_path):
+def test_files_without_an_image_are_refused_with_the_reason(tmp_path):
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=8000)
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
@@ -303,7 +304,7 @@ def test_files_without_a_picture_are_refused_in_words(tmp_path):
         assert words in found.detail
 
 
-def test_costs_are_errors_of_decoding():
+def test_limit_errors_are_decoding_errors():
     assert issubclass(DecodeTimeoutError, DecodeLimitError)
     assert issubclass(DecodeLimitError, DecodeError)
 
@@ -325,13 +326,13 @@ def test_media_are_opened_in_one_place(opening):
 
 
 @pytest.mark.slow
-def test_workers_have_a_highest_number():
+def test_the_number_of_workers_has_a_maximum():
     done = run_command("experiments.check_videos", "videos", "--output=x.csv", "--workers=5000")
     assert done.returncode == 2
     assert "4096" in done.stderr
 
 
-def test_a_line_made_to_be_slow_is_refused_at_once(tmp_path):
+def test_a_line_that_would_match_slowly_is_refused_at_once(tmp_path):
     from vidjax.data.builders.egtea_gaze_plus import EGTEAGazePlus
 
     for blank in (" " * 4_000, " 1" * 2_000, " " * 10**6):

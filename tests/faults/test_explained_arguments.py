@@ -1,4 +1,4 @@
-"""Arguments of `vidjax.explain` that make no sense: one line each; every integer is a class."""
+"""Tests invalid arguments of `vidjax.explain`: one line each; any integer type names a class."""
 
 import functools
 import inspect
@@ -49,7 +49,7 @@ def refusal(function, *args, **kwargs):
 @pytest.mark.parametrize(
     ("function", "argument"), [(f, name) for f, names in FUNCTIONS.items() for name in names]
 )
-def test_each_argument_takes_or_refuses_each_value(network, function, argument):
+def test_each_argument_accepts_or_refuses_each_value(network, function, argument):
     for value in WRONG:
         try:
             given = {"depth": 1} if function is explain.class_feature_pyramid else {}
@@ -63,14 +63,14 @@ def test_each_argument_takes_or_refuses_each_value(network, function, argument):
             assert any(value is each for each in ALLOWED.get(argument, ())), (argument, value)
 
 
-def test_every_argument_but_the_network_and_the_clip_is_tried():
+def test_every_argument_except_network_and_clip_is_tested():
     for function, tried in FUNCTIONS.items():
         given = {"model", "variables", "clip", "classes", "output", "clip_input"}
         assert set(inspect.signature(function).parameters) - given == set(tried)
 
 
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: shown(value)[:20])
-def test_rules_take_what_their_table_says(value):
+def test_rules_accept_the_values_of_their_table(value):
     for kind, table in ((Rules, RULES), (Keep, KEEP)):
         for name, allowed in table.items():
             if not allowed.accepts(value):
@@ -90,7 +90,7 @@ def test_every_kind_of_integer_names_a_class(network, kind):
     assert explain.from_json(explain.to_json(pyramid)).class_index == 1
 
 
-def test_the_answer_of_the_network_is_a_class(network):
+def test_the_argmax_of_the_logits_is_accepted_as_a_class(network):
     model, variables = network
     logits = quickly(lambda v: model.apply(v, CLIP, train=False))(variables)
     tube = explain.saliency_tube(model, variables, CLIP, jnp.argmax(logits))
@@ -112,7 +112,7 @@ def test_the_answer_of_the_network_is_a_class(network):
     ],
     ids=["nan", "inf", "uint8", "picture", "turned", "empty", "name", "none"],
 )
-def test_clips_that_are_none_are_told(network, function, clip, message):
+def test_invalid_clips_are_refused(network, function, clip, message):
     assert message in refusal(function, *network, clip)
 
 
@@ -136,12 +136,12 @@ class Outdated(nnx.Module):
     ],
     ids=["nnx", "tuple", "dict", "nothing", "clip", "name", "none", "class"],
 )
-def test_models_that_are_none_are_told(function, model, message):
+def test_invalid_models_are_refused(function, model, message):
     assert message in refusal(function, model, {}, CLIP)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_variables_that_do_not_fit_are_told(network, function):
+def test_variables_that_do_not_fit_are_refused(network, function):
     model, variables = network
     assert "do not fit each other" in refusal(function, model, {}, CLIP)
     assert "variables contain 'x'" in refusal(function, model, {"params": "x"}, CLIP)
@@ -150,7 +150,7 @@ def test_variables_that_do_not_fit_are_told(network, function):
 
 
 @pytest.mark.parametrize("value", [None, "text", {}, object(), math.nan])
-def test_only_pyramids_are_written(value):
+def test_only_pyramids_are_converted_to_json(value):
     assert refusal(explain.to_json, value).startswith(f"pyramid = {shown(value)}: ")
     assert refusal(explain.from_json, value)
 

@@ -1,4 +1,4 @@
-"""Configurations, records and tables made by others: read, or refused in one line by name."""
+"""Tests configurations, records and tables made by others: read, or refused in one line by name."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def run(tmp_path):
 
 
 def with_setting(run, path, value):
-    """The run with another value in its config.json."""
+    """Changes a value in the run's config.json."""
     config = json.loads((run / "config.json").read_text())
     here = config
     *groups, name = path.split("/")
@@ -104,7 +104,7 @@ def test_commands_refuse_a_foreign_configuration_in_one_line(run, path, value):
 @pytest.mark.parametrize(
     "setting", ["data.fps=30.0", "model.mean=(0.1,0.2,0.3)", "model.std=(0.1,0.2,0.3)"]
 )
-def test_a_setting_that_a_run_leaves_open_can_be_given(run, setting):
+def test_a_setting_missing_from_a_run_can_be_given(run, setting):
     assert json.loads((run / "config.json").read_text())["data"]["fps"] is None
     arguments = f"--workdir={run}", "--video=x.mp4", f"--config.{setting}"
     done = run_command("experiments.predict", *arguments)
@@ -115,7 +115,7 @@ def test_a_setting_that_a_run_leaves_open_can_be_given(run, setting):
 
 
 @pytest.mark.parametrize("content", [b"null", b"{}", b'"ab"', b"[1]", b'["a", null]'])
-def test_classes_that_are_no_list_of_texts_are_refused(run, content):
+def test_invalid_class_lists_of_a_run_are_refused(run, content):
     (run / "classes.json").write_bytes(content)
     with pytest.raises(records.RecordError, match=r"classes\.json is damaged"):
         workdir.read_classes(run)
@@ -128,7 +128,7 @@ def test_classes_that_are_no_list_of_texts_are_refused(run, content):
         *('{"step": 1, "score": NaN}', '{"step": 1, "score": "1"}', '{"step": 1, "score": 1e999}'),
     ],
 )
-def test_a_best_step_that_is_none_is_refused(tmp_path, content):
+def test_an_invalid_best_step_is_refused(tmp_path, content):
     (tmp_path / "best.json").write_text(content)
     with pytest.raises(records.RecordError, match=r"best\.json is damaged .*: move it away"):
         read_best(tmp_path / "best.json")
@@ -152,7 +152,7 @@ def test_a_best_step_that_is_none_is_refused(tmp_path, content):
         (b"[]", "it must be an object, not a list"),
     ],
 )
-def test_what_is_no_sound_json_is_refused_in_one_line(tmp_path, content, wrong):
+def test_invalid_json_is_refused_in_one_line(tmp_path, content, wrong):
     (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(records.RecordError) as error:
         records.read_mapping(tmp_path / "x.json", "mend it")
@@ -160,7 +160,7 @@ def test_what_is_no_sound_json_is_refused_in_one_line(tmp_path, content, wrong):
     assert str(error.value).endswith("): mend it")
 
 
-def test_json_with_a_byte_order_mark_and_with_names_that_are_no_text_is_read(tmp_path):
+def test_json_with_a_byte_order_mark_and_non_utf8_names_is_read(tmp_path):
     file = tmp_path / "x.json"
     file.write_bytes(b'\xef\xbb\xbf{"a": "\\udcff", "b": ' + b"[" * 63 + b"]" * 63 + b"}")
     assert records.read_mapping(file, "")["a"] == os.fsdecode(b"\xff")
@@ -191,7 +191,7 @@ def test_pipes_devices_folders_and_huge_files_are_refused_at_once(tmp_path, read
             READERS[reader](tmp_path / name)
 
 
-def test_a_line_without_end_is_refused_and_half_a_last_one_is_left_out(tmp_path):
+def test_an_endless_line_is_refused_and_an_incomplete_last_one_skipped(tmp_path):
     file = tmp_path / "metrics.jsonl"
     file.write_bytes(b'{"step": 1}\n{"step": ')
     assert records.read_lines(file, "") == [{"step": 1}]
@@ -218,7 +218,7 @@ def test_a_million_videos_with_long_names_fit_the_largest_table():
         ("x," + "9" * 200_000 + ",", "line 2: frames = '9999"),
     ],
 )
-def test_a_cell_of_another_kind_or_beyond_its_range_is_named(tmp_path, cells, wrong):
+def test_a_cell_of_another_type_or_out_of_range_is_named(tmp_path, cells, wrong):
     file = tmp_path / "table.csv"
     file.write_text(f"video,frames,share\n{cells}\n", encoding="utf-8")
     with pytest.raises(ValueError, match="table") as error:
@@ -227,7 +227,7 @@ def test_a_cell_of_another_kind_or_beyond_its_range_is_named(tmp_path, cells, wr
     assert len(str(error.value)) < 1000
 
 
-def test_columns_with_a_default_may_be_absent_or_empty_and_others_are_not_looked_at(tmp_path):
+def test_columns_with_a_default_are_optional_and_unknown_ones_ignored(tmp_path):
     file = tmp_path / "table.csv"
     file.write_text("colour,video,frames\nred, a b ,\nblue,c, 7 \n")
     assert [row for _, row in tables.read(file, Row)] == [Row("a b"), Row("c", 7)]
@@ -247,7 +247,7 @@ def test_columns_with_a_default_may_be_absent_or_empty_and_others_are_not_looked
         ("video\n" + "," * 500_000 + "x\n", "line 2: more fields than video"),
     ],
 )
-def test_long_columns_are_told_in_short(tmp_path, text, wrong):
+def test_long_column_names_are_shortened_in_errors(tmp_path, text, wrong):
     (tmp_path / "table.csv").write_text(text)
     with pytest.raises(ValueError, match=r"table\.csv") as error:
         list(tables.read(tmp_path / "table.csv", Row))
@@ -281,7 +281,7 @@ def test_damaged_predictions_are_refused_by_line_and_column(tmp_path, old, new, 
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, "1", None, True])
-def test_scores_are_shares(tmp_path, value):
+def test_scores_must_be_in_0_to_1(tmp_path, value):
     file = evaluated(tmp_path)[0]
     assert read_scores(file).top1 == 1
     records.write(file, json.loads(file.read_text()) | {"top1": value})
@@ -289,7 +289,7 @@ def test_scores_are_shares(tmp_path, value):
         read_scores(file)
 
 
-def test_tables_of_prepared_sets_hold_names_as_they_stand(tmp_path):
+def test_tables_of_prepared_data_sets_keep_names_unchanged(tmp_path):
     name = " 'x,\udcff.mp4"
     write_record_index(tmp_path, [("train", " '=a", name)])
     assert read_record_index(tmp_path, "train", [" '=a"]) == [(name, 0)]
@@ -298,7 +298,7 @@ def test_tables_of_prepared_sets_hold_names_as_they_stand(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"root": 5}', "[" * 100_000, '{"root": NaN}'])
-def test_damaged_sources_are_as_none(tmp_path, content):
+def test_a_damaged_record_of_source_files_is_ignored(tmp_path, content):
     sources = SourceFiles("/videos", {"a.mp4": (3, -5)}, "0")
     sources.write(tmp_path)
     assert SourceFiles.read(tmp_path) == sources
@@ -314,7 +314,7 @@ def test_a_damaged_record_of_an_owner_is_that_of_another_process(tmp_path, conte
             pass
 
 
-def test_a_line_that_would_take_a_pattern_hours_is_refused_at_once(tmp_path):
+def test_a_line_that_would_match_for_hours_is_refused_at_once(tmp_path):
     file = tmp_path / "action_idx.txt"
     file.write_text("a" + " " * 1_000_000 + "b 1")
     with pytest.raises(ManifestError, match="line 1 has 1,000,004 characters; the limit is 4,096"):
@@ -322,7 +322,7 @@ def test_a_line_that_would_take_a_pattern_hours_is_refused_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["check_videos", "prepare"])
-def test_no_machine_has_a_million_workers(command):
+def test_a_million_workers_are_refused(command):
     done = run_command(f"experiments.{command}", "--workers=1000000")
     assert done.returncode != 0
     assert "4096" in done.stderr

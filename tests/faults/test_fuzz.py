@@ -1,4 +1,4 @@
-"""The fuzz itself: whether it notices what it is there to notice."""
+"""Tests the fuzzer itself: whether it detects forbidden behaviour."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def numbers(tmp_path):
     return file
 
 
-def test_what_is_read_and_what_is_refused_is_counted(numbers, tmp_path):
+def test_read_and_refused_mutations_are_counted(numbers, tmp_path):
     outcome = fuzz("tests.faults.test_fuzz:read_json", numbers, tmp_path, count=200)
     assert outcome.read > 0
     assert outcome.refused > 0
@@ -86,7 +86,7 @@ def test_what_is_read_and_what_is_refused_is_counted(numbers, tmp_path):
         ("refuse_at_length", "not one line"),
     ],
 )
-def test_what_must_not_happen_ends_the_fuzz(numbers, tmp_path, reader, told):
+def test_forbidden_behaviour_fails_the_fuzz_test(numbers, tmp_path, reader, told):
     with pytest.raises(AssertionError, match=told):
         fuzz(
             f"tests.faults.test_fuzz:{reader}",
@@ -98,7 +98,7 @@ def test_what_must_not_happen_ends_the_fuzz(numbers, tmp_path, reader, told):
         )
 
 
-def test_each_edit_does_what_it_is_called():
+def test_each_edit_does_what_its_name_says():
     data = b"abcdef"
     assert mutated(data, [("flip", 1, b"\0")]) == b"accdef"
     assert mutated(data, [("overwrite", 1, b"XY")]) == b"aXYdef"
@@ -108,7 +108,7 @@ def test_each_edit_does_what_it_is_called():
     assert mutated(data, [("repeat", 1, b"\2")]) == b"abcbcdef"
 
 
-def test_other_errors_are_not_refusals():
+def test_other_exceptions_are_not_refusals():
     with pytest.raises(KeyError), refusing(ValueError):
         raise KeyError("x")
     with pytest.raises(Refused), refusing(ValueError):

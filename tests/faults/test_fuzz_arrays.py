@@ -1,7 +1,7 @@
-"""Mutations of folders of arrays: converted weights, and the checkpoint of a run.
+"""Fuzzes folders of arrays: converted weights, and the checkpoint of a run.
 
-An index ends in checksums, which most mutations break; so its contents are mutated as well, in an
-index that fits.
+Most mutations break the checksums at the end of an index. So its contents are also mutated, in an
+index whose checksums are correct.
 """
 
 import json
@@ -32,7 +32,7 @@ def read_folder(place):
 
 
 def read_run(place):
-    """The checkpoint of a run, its checksums made to fit."""
+    """Reads the checkpoint of a run after correcting its checksums."""
     checksums.seal(place / "10")
     checkpoints = None
     with refusing(ValueError):
@@ -42,8 +42,8 @@ def read_run(place):
 
 
 def read_metadata(place):
-    """A run whose array says of itself what stands in a file, in an index that fits."""
-    # An index keeps its versions: without a new copy each reading would take longer.
+    """Reads a run whose array has the metadata of a file, in an index with correct checksums."""
+    # An index keeps old versions, so without a new copy each reading would take longer.
     state, whole = place.absolute() / "10" / "state", place.absolute().with_name("whole")
     if not whole.exists():
         shutil.copytree(state, whole)
@@ -74,7 +74,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def told(run, tmp_path):
-    """A run, with what one array says of itself in a file beside it."""
+    """Returns a run, with the metadata of one array in a file beside it."""
     place = tmp_path / "checkpoints"
     shutil.copytree(run, place)
     facts = {"shape": [40, 50], "chunks": [40, 50], "dtype": "<f4", "fill_value": None}
@@ -103,7 +103,7 @@ def test_mutations_of_a_checkpoint_are_read_or_refused(run, tmp_path):
     assert fuzzed("read_run", run, tmp_path, 200).refused > 20
 
 
-def test_mutations_of_what_an_array_says_are_read_or_refused(told, tmp_path):
+def test_mutations_of_array_metadata_are_read_or_refused(told, tmp_path):
     assert fuzzed("read_metadata", told, tmp_path, 100, only="zarray.json").refused > 50
 
 
@@ -125,6 +125,6 @@ def test_ten_thousand_mutations_of_a_checkpoint(run, tmp_path, only):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_thousands_of_mutations_of_what_an_array_says(told, tmp_path):
+def test_thousands_of_mutations_of_array_metadata(told, tmp_path):
     outcome = fuzzed("read_metadata", told, tmp_path, COUNT // 4, "zarray.json")
     assert outcome.refused > COUNT // 8

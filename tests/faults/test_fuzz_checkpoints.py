@@ -1,4 +1,4 @@
-"""Mutations of the files that networks are converted from: PyTorch's, safetensors, Flax's."""
+"""Fuzzes the files that networks are converted from: PyTorch's, safetensors, Flax's."""
 
 import pickle
 
@@ -12,7 +12,7 @@ from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.convert.torch_pickles import CheckpointError
 
 MEMORY = 64 * 2**20
-# Instructions of pickles, records of zip files, names that are looked up.
+# Instructions of pickles, records of zip files, and names of functions.
 TOKENS = (
     *(*BINARY, *TEXT[:12]),
     *(

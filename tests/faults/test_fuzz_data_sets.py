@@ -1,4 +1,4 @@
-"""Thousands of mutations of prepared data sets: refused in one line, or read as they were."""
+"""Fuzzes prepared data sets: mutations are refused in one line, or read unchanged."""
 
 import contextlib
 import dataclasses
@@ -17,12 +17,12 @@ from vidjax.data.prepared import PreparedSplit
 from vidjax.data.record_index import read_record_index
 from vidjax.data.source_files import SourceFiles, recorded_root
 
-# What was read first, which is the data set without a mutation.
+# The first result, which is that of the unchanged data set.
 _right = {}
 
 
 def read_sealed(folder):
-    """Whatever is read must be what was written."""
+    """Checks that all readable records equal the written ones."""
     found = read_any(folder)
     _right.update(found if not _right else {})
     for place, record in found.items():
@@ -30,7 +30,7 @@ def read_sealed(folder):
 
 
 def read_any(folder):
-    """The records that are not damaged, by split and place."""
+    """Returns the undamaged records, by split and index."""
     with contextlib.suppress(ReportError):
         read_report(folder)
     SourceFiles.read(folder)
@@ -41,7 +41,7 @@ def read_any(folder):
 
 @contextlib.contextmanager
 def _naming(folder):
-    """An error must say which data set is meant."""
+    """Checks that errors name the data set."""
     try:
         yield
     except ValueError as error:
@@ -63,7 +63,7 @@ def _records(folder):
 
 
 def read_flow(folder):
-    """The flow of all records that are not damaged."""
+    """Returns the flow of all undamaged records."""
     with refusing(ValueError), _naming(folder):
         split = PreparedSplit(folder, "train", pairs=2)
         records = [split[index] for index in range(len(split))]
@@ -84,7 +84,7 @@ def sealed(tmp_path_factory):
 
 @pytest.fixture
 def earlier(sealed):
-    """Without checksums, which would answer for the readers behind them."""
+    """Returns a data set without checksums, so that mutations reach the readers."""
     file = sealed / "sizes.json"
     content = file.read_bytes()
     file.write_text(json.dumps({"another": 1}))

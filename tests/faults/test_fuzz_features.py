@@ -1,4 +1,4 @@
-"""Mutations of files of features are read or refused, each in a process that is watched."""
+"""Fuzzes feature files: mutations are read or refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Thousands of damaged configurations, records and tables: each is read, or refused in one line."""
+"""Fuzzes configurations, records and tables: each mutation is read, or refused in one line."""
 
 import json
 
@@ -34,7 +34,7 @@ from vidjax.training.writers.csv import Metrics
 from vidjax.training.writers.wandb import run_id
 
 QUICK = 200
-# A small file's reading; Python's own growth from one to the next is within it.
+# Memory for reading a small file, including Python's own growth between readings.
 MEMORY = 128 * 2**20
 CARD = {
     "format": "stablehlo",
@@ -204,7 +204,7 @@ def others(tmp_path, run):
     (place / "pyramid.json").write_text(to_json(pyramid))
     config = json.loads((run / "config.json").read_text())
     plan = {"table": "4.1", "scale": "smoke", "runs": {"a/b/seed0": config}, "code": "0"}
-    # What the plan of a sweep has in place of them.
+    # Keys that the plan of a sweep has instead.
     records.write(place / "plan.json", plan | {"split": "val"})
     record = {"state": "finished", "starts": 2, "seconds": 1.5, "step": 4, "cpu_seconds": 2.5}
     records.write(place / "record.json", record)
@@ -231,7 +231,7 @@ def evaluation(tmp_path):
     return place
 
 
-# Readers, the folders that they read, and which of their files are damaged.
+# Readers, the folders that they read, and the files in them that are mutated.
 CASES = {
     "config": ("read_config", "run", "config.json"),
     "run": ("read_run", "run", "[bcm]*.json*"),

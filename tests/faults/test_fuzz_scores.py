@@ -1,4 +1,4 @@
-"""Mutations of files of scores are read or refused, each in a process that is watched."""
+"""Fuzzes score files: mutations are read or refused."""
 
 import numpy as np
 import pytest

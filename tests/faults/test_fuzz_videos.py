@@ -1,8 +1,7 @@
-"""Mutations of videos and pictures, through what `predict` and `check_videos` read files with.
+"""Fuzzes videos and images, read like `predict` and `check_videos` read them.
 
-The budget of memory is what the largest frame takes: FFmpeg's own copy, one in RGB, one on its way
-to a smaller size, each of 8192x8192 pixels in at most four bytes, and the frames that H.264 looks
-back at.
+The memory limit is for the largest frames of 8192x8192 pixels at up to four bytes: FFmpeg's copy,
+one in RGB, one while resizing, and the reference frames of H.264.
 """
 
 import av
@@ -43,7 +42,7 @@ def judged(file):
 
 
 def tiny(folder, kind):
-    """A few small frames, or one where the kind is a picture."""
+    """Writes a few small frames, or one for image formats."""
     codec, pixels = CODECS[kind]
     file, picture = folder / f"tiny.{kind}", kind in ("png", "jpg")
     with av.open(str(file), "w", format="image2" if picture else None) as container:
@@ -68,7 +67,7 @@ def mutate(reader, kind, tmp_path, count):
 
 
 @pytest.mark.parametrize("kind", CODECS)
-def test_a_tiny_file_of_each_kind_is_sound(tmp_path, kind):
+def test_a_tiny_file_of_each_format_is_valid(tmp_path, kind):
     file = tiny(tmp_path, kind)
     predicted(file)
     judged(file)

@@ -1,6 +1,6 @@
-"""Folders of arrays that somebody else made: a run's checkpoint, and converted weights.
+"""Tests malicious folders of arrays: a run's checkpoint, and converted weights.
 
-A checkpoint is sealed anew after each change: its checksums fit what was done to it.
+The checksums of a checkpoint are corrected after each change.
 """
 
 import json
@@ -44,7 +44,7 @@ def place(made, tmp_path):
 
 
 def of_run(place):
-    """Reads the run's checkpoint, whose checksums are made to fit."""
+    """Reads the run's checkpoint after correcting its checksums."""
     checksums.seal(place / "checkpoints" / "10")
     return restored(place / "checkpoints", 10)
 
@@ -53,7 +53,7 @@ def of_folder(place):
     return converted_folder.read(place / "weights").variables()
 
 
-# How to read a folder, where its arrays are, and the name of one.
+# A function that reads a folder, the folder of its arrays, and the name of one.
 READERS = {
     "run": (of_run, "checkpoints/10/state", "x"),
     "folder": (of_folder, "weights/variables", "params.head.kernel"),
@@ -80,13 +80,13 @@ def store(arrays, **config):
 
 
 def change(arrays, name, **changes):
-    """Lets an array say something else of itself, in an index that fits."""
+    """Changes the metadata of an array, in an index with correct checksums."""
     opened = store(arrays)
     facts = json.loads(opened.read(f"{name}/.zarray").result().value) | changes
     opened.write(f"{name}/.zarray", json.dumps(facts).encode()).result()
 
 
-def test_what_was_made_is_read(place, case):
+def test_unchanged_folders_are_read(place, case):
     case[0](place)
 
 
@@ -122,7 +122,7 @@ def test_what_was_made_is_read(place, case):
     ],
     ids=lambda changes: json.dumps(changes)[:40],
 )
-def test_what_an_array_claims_is_compared_before_it_is_read(place, case, changes):
+def test_claims_of_an_array_are_checked_before_it_is_read(place, case, changes):
     read, arrays, name = case
     change(place / arrays, name, **changes)
     refused(read, place, f"array '{name}' (claims|has damaged)")
@@ -135,8 +135,8 @@ def test_damaged_metadata_of_an_array_is_named(place, case, text):
     refused(read, place, f"array '{name}' (has damaged metadata|claims)")
 
 
-def test_a_chunk_that_becomes_longer_than_it_may_is_refused(place, case):
-    """A GiB of zeros in 33 kB: TensorStore stops where the array ends."""
+def test_a_chunk_that_decompresses_to_too_much_is_refused(place, case):
+    """A GiB of zeros in 33 kB: TensorStore stops at the end of the array."""
     read, arrays, name = case
     ones = b"\x28\xb5\x2f\xfd\0\x88" + (b"\x02\0\x10\0" * 8191) + b"\x03\0\x10\0"
     store(place / arrays).write(f"{name}/0.0", ones).result()
@@ -147,7 +147,7 @@ def test_a_chunk_that_becomes_longer_than_it_may_is_refused(place, case):
 
 
 def crc32c(data):
-    """Castagnoli's checksum, as the nodes of an index end in."""
+    """Computes CRC-32C, with which the nodes of an index end."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -158,7 +158,7 @@ def crc32c(data):
 
 @pytest.fixture
 def plain(tmp_path):
-    """An index that is not compressed, of one array, and beside it what could be reached."""
+    """Makes an uncompressed index of one array, and a file beside it that must not be reached."""
     arrays = tmp_path / "plain"
     arrays.mkdir()
     (tmp_path / "outside").mkdir()
@@ -176,11 +176,11 @@ def plain(tmp_path):
 @pytest.mark.parametrize(
     "elsewhere", ["../outside/node", "{}/outside/node", "file://{}", "gs://bucket/x", "http://a/b"]
 )
-def test_an_index_points_at_no_other_place(plain, tmp_path, elsewhere):
+def test_an_index_cannot_point_outside_of_its_folder(plain, tmp_path, elsewhere):
     manifest = plain / "manifest.ocdbt"
     (own,) = re.findall(rb"d/[0-9a-f]{32}", manifest.read_bytes())
     name = elsewhere.format(tmp_path).encode()[-34:].ljust(34, b"x")
-    # What it points at is there, where this can be.
+    # The target exists, if that is possible.
     if elsewhere.startswith(".."):
         shutil.copy(plain / own.decode(), plain / name.decode())
     changed = manifest.read_bytes().replace(own, name)[:-4]
@@ -211,22 +211,22 @@ def test_pipes_in_a_folder_do_not_hang(place, case, name):
         read(place)
 
 
-def test_records_are_of_the_size_of_records(place, case):
+def test_records_of_implausible_size_are_refused(place, case):
     read, arrays, _ = case
     with (place / arrays / "_METADATA").open("r+b") as stream:
         stream.truncate(2**40)
-    # Sealing it would read it.
+    # Computing its checksum would read it.
     read = of_folder if read is of_folder else lambda place: restored(place / "checkpoints", 10)
     refused(read, place, "_METADATA has 1099511627776 bytes")
 
 
 def bomb(blocks, last=b"\x03\0\x10\0"):
-    """A compressed frame of blocks of 128 KiB zeros, each of four bytes."""
+    """Makes a compressed frame of four-byte blocks that each decompress to 128 KiB of zeros."""
     return b"\x28\xb5\x2f\xfd\0\x88" + b"\x02\0\x10\0" * (blocks - 1) + last
 
 
 @pytest.mark.parametrize("magic", [b"\x0c\xdb\x3a\x2a", b"\x0c\xdb\x20\xde", b"\x0c\xdb\x12\x34"])
-def test_an_index_that_unfolds_to_gigabytes_is_refused(place, case, magic):
+def test_an_index_that_decompresses_to_gigabytes_is_refused(place, case, magic):
     read, arrays, _ = case
     frame = bomb(10_000)
     node = magic + struct.pack("<Q", len(frame) + 18) + b"\0\1" + frame
@@ -234,17 +234,17 @@ def test_an_index_that_unfolds_to_gigabytes_is_refused(place, case, magic):
     refused(read, place, "the index of its arrays decompresses to 131[0-9]{7} bytes")
 
 
-def test_the_bound_of_a_frame_is_what_it_becomes():
+def test_the_bound_of_a_frame_is_its_decompressed_size():
     assert decompressed_bound(bomb(1), 0, 10) == 2**17
     assert decompressed_bound(bomb(1000), 0, 4006) == 1000 * 2**17
-    # Raw blocks are as long as they are; the whole of 5 bytes is the window.
+    # Raw blocks have their own length; a total size of 5 bytes is the window.
     raw = b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello"
     assert decompressed_bound(b"xx" + raw, 2, 2 + len(raw)) == 5
     assert decompressed_bound(b"no frame at all", 0, 15) == 0
     assert decompressed_bound(raw[:5], 0, 5) == 0
 
 
-# What Orbax says of the tree.
+# Orbax's metadata of the tree.
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_the_bound_of_a_frame_is_what_it_becomes():
         ({"tree_metadata": {"x": {"key_metadata": [5]}}}, "is damaged"),
     ],
 )
-def test_a_tree_of_another_form_is_refused(place, case, changes, told):
+def test_a_tree_in_another_format_is_refused(place, case, changes, told):
     read, arrays, _ = case
     file = place / arrays / "_METADATA"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
@@ -274,7 +274,7 @@ def test_a_damaged_tree_is_refused(place, case, text):
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "../../../best.json", "/etc/passwd"])
-def test_checksums_name_no_files_elsewhere(place, name):
+def test_checksums_of_files_elsewhere_are_refused(place, name):
     file = place / "checkpoints" / "10" / checksums.FILE
     files = {name: {"bytes": 1, "crc32": "0"}}
     file.write_text(json.dumps({"files": files, "own": checksums._own(files)}))
@@ -325,8 +325,8 @@ def test_a_model_file_that_lies_is_refused_before_arrays_are_read(place, changes
     refused(of_folder, place, "damaged|unlike the network|but the network's is")
 
 
-def test_a_folder_that_lies_in_the_same_way_everywhere_is_too_small_for_it(place):
-    """A million classes in the card and in the metadata, and no chunk of them on disk."""
+def test_a_folder_with_consistent_false_claims_is_refused_by_its_size(place):
+    """A million classes in the card and in the metadata, but no chunk on disk."""
     file = place / "weights" / "model.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"num_classes": 10**6}))
     arrays = place / "weights" / "variables"
@@ -335,11 +335,11 @@ def test_a_folder_that_lies_in_the_same_way_everywhere_is_too_small_for_it(place
     refused(of_folder, place, "bytes of files claim arrays of")
 
 
-# Places that are no weights.
+# Paths that hold no weights.
 
 
 @pytest.mark.parametrize("kind", ["empty folder", "empty file", "pipe", "loop", "device", "none"])
-def test_places_without_weights_are_one_line(tmp_path, kind):
+def test_paths_without_weights_are_refused_in_one_line(tmp_path, kind):
     place = tmp_path / "place"
     match kind:
         case "empty folder":
@@ -359,13 +359,13 @@ def test_places_without_weights_are_one_line(tmp_path, kind):
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_model_file_that_is_no_file_does_not_hang(tmp_path):
+def test_a_model_file_that_is_a_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "model.json")
     with pytest.raises(ValueError, match="names no weights"):
         open_weights(str(tmp_path))
 
 
 def test_arrays_of_real_training_have_the_expected_names(tiny_run):
-    """What Orbax calls the arrays of a state, optimiser and all, is what is compared."""
+    """Compares Orbax's names for the arrays of a state, including the optimiser's."""
     weights = open_weights(str(tiny_run))
     assert weights.variables["params"]["head"]["kernel"].shape == (4, 3)

@@ -1,4 +1,4 @@
-"""Pickles that claim more than they hold, nest what they hold, or name code."""
+"""Tests pickles that claim too much, are deeply nested, or name code."""
 
 import io
 import struct
@@ -48,7 +48,7 @@ def path(tmp_path):
     ],
     ids=["lists", "tuples", "tuples of one"],
 )
-def test_what_is_nested_deeply_is_passed_over(path, opening, closing):
+def test_deep_nesting_is_skipped(path, opening, closing):
     nested = opening + closing
     good = tensor("zip", (12,), (1,))
     tree = b"}(" + nested + literal(1) + literal("x") + nested + literal("w") + good + b"u"
@@ -56,8 +56,8 @@ def test_what_is_nested_deeply_is_passed_over(path, opening, closing):
     assert list(read_tensors(path)) == ["w"]
 
 
-def test_a_key_that_contains_itself_over_and_over_is_passed_over(form, path):
-    """30 tuples of two, each twice the one before: 2^30 items for whoever looks at all of them."""
+def test_a_key_with_exponential_nesting_is_skipped(form, path):
+    """30 nested pairs, each with the previous one twice: 2^30 items if all were visited."""
     pairs = b")" + b"q\x01h\x01\x86" * 30
     tree = b"}(" + pairs + literal(1) + literal("w") + tensor(form, (12,), (1,)) + b"u"
     write(form, path, tree, {"0": TWELVE})
@@ -67,7 +67,7 @@ def test_a_key_that_contains_itself_over_and_over_is_passed_over(form, path):
     refused(path, "has no tensors")
 
 
-def test_lists_that_hold_themselves_twice_are_passed_over(form, path):
+def test_lists_that_contain_themselves_twice_are_skipped(form, path):
     tree = b"}(" + literal("x") + b"]" + b"q\x01(h\x01h\x01e" * 20
     tree += literal("w") + tensor(form, (12,), (1,)) + b"u"
     write(form, path, tree, {"0": TWELVE})
@@ -75,7 +75,7 @@ def test_lists_that_hold_themselves_twice_are_passed_over(form, path):
         assert list(read_tensors(path)) == ["w"]
 
 
-def test_places_of_the_memo_are_not_made_before_they_are_used(form, path):
+def test_memo_entries_are_not_allocated_in_advance(form, path):
     tree = mapping(w=tensor(form, (12,), (1,))) + b"r" + struct.pack("<I", 10**8)
     write(form, path, tree, {"0": TWELVE})
     with at_most(CONSTANT):
@@ -102,15 +102,15 @@ def test_texts_and_numbers_that_claim_to_be_longer_than_the_file_are_refused(for
     refused(path, "seems to be damaged: .* bytes claimed")
 
 
-def test_the_length_of_a_frame_is_not_believed(form, path):
+def test_the_claimed_length_of_a_frame_is_ignored(form, path):
     tree = b"\x95" + struct.pack("<Q", 2**63) + mapping(w=tensor(form, (12,), (1,)))
     write(form, path, tree, {"0": TWELVE})
     with at_most(CONSTANT):
         assert list(read_tensors(path)) == ["w"]
 
 
-def test_keys_whose_hashes_are_equal_take_no_time(form, path):
-    """Python's hash of a whole number is its rest by 2^61 - 1."""
+def test_keys_with_equal_hashes_are_read_quickly(form, path):
+    """Python's hash of an integer is its remainder modulo 2^61 - 1."""
     numbers = (k * (2**61 - 1) for k in range(1, 50_000))
     items = b"".join(b"\x8a\x0a" + n.to_bytes(10, "little") + b"N" for n in numbers)
     tree = b"}(" + items + literal("w") + tensor(form, (12,), (1,)) + b"u"
@@ -119,14 +119,14 @@ def test_keys_whose_hashes_are_equal_take_no_time(form, path):
         assert list(read_tensors(path)) == ["w"]
 
 
-def test_a_whole_number_of_a_million_digits_takes_no_time(form, path):
+def test_an_integer_of_a_million_digits_is_refused_quickly(form, path):
     long = b"\x8b" + struct.pack("<i", 2**20) + b"\x7f" * 2**20
     one = call(V2, storage("Float", "0", 12, *([None] if form == "legacy" else [])), long)
     write(form, path, mapping(w=one), {"0": TWELVE})
     refused(path, "'w', which cannot be read", CONSTANT + 5 * path.stat().st_size)
 
 
-def test_pickles_have_an_end(form, path, monkeypatch):
+def test_endless_pickles_are_refused(form, path, monkeypatch):
     monkeypatch.setattr(torch_pickles, "MOST_INSTRUCTIONS", 1000)
     write(form, path, b"N0" * 1000 + mapping(w=tensor(form, (12,), (1,))), {"0": TWELVE})
     refused(path, "a pickle of more than 1000 instructions")
@@ -134,12 +134,12 @@ def test_pickles_have_an_end(form, path, monkeypatch):
 
 @pytest.mark.parametrize("code", [b"\x82\x01", b"\x83\x01\x00", b"\x84\x01\x00\x00\x00", b"\x97"])
 def test_other_instructions_are_refused_by_name(form, path, code):
-    """A registry of extensions, and buffers outside the file."""
+    """The extension registry, and out-of-band buffers."""
     write(form, path, code)
     refused(path, "has the pickle instruction .*, not of torch.save")
 
 
-def test_names_of_things_are_short(form, path):
+def test_long_names_of_globals_are_refused(form, path):
     write(form, path, b"cos\n" + b"x" * 10**6 + b"\n")
     refused(path, "a name in its pickle has no end", CONSTANT + 4 * path.stat().st_size)
     write(form, path, literal("os") + literal("\x1b]0;x\7" + "x" * 10**6) + b"\x93")
@@ -147,12 +147,12 @@ def test_names_of_things_are_short(form, path):
 
 
 @pytest.mark.parametrize("name", ["n" * 10**6, "\x1b[2J", "two\nlines", "\udc80"], ids=len)
-def test_names_of_tensors_that_no_line_can_show_are_refused(form, path, name):
+def test_unprintable_tensor_names_are_refused(form, path, name):
     write(form, path, b"}" + literal(name) + tensor(form, (12,), (1,)) + b"s", {"0": TWELVE})
     assert refused(path, "a tensor whose name ", CONSTANT + 10 * path.stat().st_size).isprintable()
 
 
-def test_entries_with_long_names_are_told_briefly(form, path):
+def test_long_entry_names_are_shortened_in_errors(form, path):
     entries = b"".join(literal("x" * 10**5 + str(k)) + b"N" for k in range(30))
     write(form, path, b"}(" + entries + b"u")
     refused(path, "has no tensors", 20 * MIB)
@@ -161,7 +161,7 @@ def test_entries_with_long_names_are_told_briefly(form, path):
     assert len(str(error.value)) < 3000
 
 
-# Code. A planted module writes a marker when it is imported, and another one when it is called.
+# Code: a planted module writes one marker when it is imported, and another when it is called.
 
 
 WAYS = {
@@ -184,7 +184,7 @@ WAYS = {
 
 
 def test_no_way_to_name_code_imports_or_runs_it(tmp_path):
-    """All of them in one process, with the planted module in its current folder."""
+    """Tries all of them in one process, with the planted module in its current folder."""
     marker = tmp_path / "marker"
     (tmp_path / "planted.py").write_text(
         f"open({str(marker)!r}, 'w').close()\nrun = Planted = dict\n"
@@ -209,12 +209,12 @@ def test_no_way_to_name_code_imports_or_runs_it(tmp_path):
     lines, errors = process.communicate(timeout=100)
     assert process.returncode == 0, errors
     assert not marker.exists()
-    # A dtype and a codec are passed over: nobody looks for what they name.
+    # A dtype and a codec are skipped, and their names are not looked up.
     assert len(lines.splitlines()) == 2 * (len(WAYS) - 2)
     assert lines.count("asks to run 'planted.") == 2 * 9
 
 
-def test_the_planted_module_does_work_on_a_trusting_reader(tmp_path):
+def test_the_planted_module_runs_in_pickle_load(tmp_path):
     marker = tmp_path / "marker"
     (tmp_path / "planted.py").write_text(f"open({str(marker)!r}, 'w').close()\nrun = dict\n")
     file = tmp_path / "w.pkl"
@@ -226,6 +226,6 @@ def test_the_planted_module_does_work_on_a_trusting_reader(tmp_path):
     assert marker.exists()
 
 
-def test_a_stream_that_ends_early_is_damaged():
+def test_a_truncated_stream_is_refused():
     with pytest.raises(CheckpointError, match="truncated"):
         torch_pickles.load(io.BytesIO(b"X\x05\0\0\0ab"), 100)

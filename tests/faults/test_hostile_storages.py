@@ -1,4 +1,4 @@
-"""Storages, tensors and archives that claim more than the file holds."""
+"""Tests storages, tensors and archives that claim more than the file holds."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def path(tmp_path):
 
 
 def counted(monkeypatch):
-    """Names of what is read from files, in order."""
+    """Records the names of what is read from files, in order."""
     seen, numbers = [], torch_archive._numbers
 
     def noted(stream, count, name):
@@ -64,8 +64,8 @@ def test_two_hundred_views_read_and_convert_their_storage_once(form, path, monke
     assert len([name for name in seen if name.endswith("0")]) == 1
 
 
-def test_storages_that_are_viewed_as_other_parts_are_read_once(form, path, monkeypatch):
-    """Each reference to a storage claims another length of it."""
+def test_storages_with_different_claimed_lengths_are_read_once(form, path, monkeypatch):
+    """Each reference to the storage claims another length."""
     seen = counted(monkeypatch)
     views = {f"w{k}": tensor(form, (1,), (1,), numel=MIB - k) for k in range(200)}
     write(form, path, mapping(**views), {"0": np.zeros(MIB, "<f4")})
@@ -74,13 +74,13 @@ def test_storages_that_are_viewed_as_other_parts_are_read_once(form, path, monke
     assert len([name for name in seen if name.endswith("0")]) == 1
 
 
-def test_a_storage_has_numbers_of_one_kind(form, path):
+def test_a_storage_with_two_dtypes_is_refused(form, path):
     tree = mapping(a=tensor(form, (1,), (1,)), b=tensor(form, (1,), (1,), kind="Half"))
     write(form, path, tree, {"0": TWELVE})
     refused(path, "storage '0' is of Float and Half numbers at once")
 
 
-def test_storages_that_no_tensor_needs_are_not_read(form, path, monkeypatch):
+def test_unused_storages_are_not_read(form, path, monkeypatch):
     seen = counted(monkeypatch)
     moments = mapping(m=tensor(form, (1,), (1,), key="1", numel=MIB))
     tree = mapping(optimizer=moments, state_dict=mapping(w=tensor(form, (12,), (1,))))
@@ -107,8 +107,8 @@ def test_tensors_that_repeat_their_numbers_beyond_their_storage_are_refused(
     refused(path, "'w', which cannot be read: its size .* has .* numbers, but its storage only 600")
 
 
-def test_a_classifier_that_claims_a_billion_classes_makes_no_network(tmp_path):
-    """The same in the form in which it would be laid into a network."""
+def test_a_classifier_that_claims_a_billion_classes_is_refused(tmp_path):
+    """Also while loading it into a network."""
     state = {"conv1.weight": (64, 3, 7, 7, 7), "fc.weight": (10**9, 512)}
     tree = mapping(**{name: tensor("zip", size, (0,) * len(size)) for name, size in state.items()})
     write_zip(tmp_path / "w.pth", tree, {"0": TWELVE})
@@ -134,14 +134,14 @@ def test_a_classifier_that_claims_a_billion_classes_makes_no_network(tmp_path):
         ((2, None), (1, 1), 0),
     ],
 )
-def test_sizes_are_whole_numbers(form, path, size, stride, offset):
+def test_fractional_sizes_are_refused(form, path, size, stride, offset):
     with pytest.raises(CheckpointError, match="'w', which cannot be read") as error:
         read_one(form, path, tensor(form, size, stride, offset))
     assert len(str(error.value)) < 1000
 
 
 @pytest.mark.parametrize("numel", [True, 2.0, "12", -1, 2**62])
-def test_storages_count_in_whole_numbers(form, path, numel):
+def test_fractional_storage_lengths_are_refused(form, path, numel):
     with pytest.raises(CheckpointError, match="'w', which cannot be read"):
         read_one(form, path, tensor(form, (2,), (1,), numel=numel))
 
@@ -149,8 +149,8 @@ def test_storages_count_in_whole_numbers(form, path, numel):
 # Archives.
 
 
-def test_the_entries_of_a_zip_file_do_not_overlap(path):
-    """200 entries that are one and the same part of the file."""
+def test_overlapping_entries_of_a_zip_file_are_refused(path):
+    """200 entries that share one part of the file."""
     tree = mapping(
         **{f"w{k}": tensor("zip", (1,), (1,), key=str(k), numel=MIB) for k in range(200)}
     )
@@ -168,7 +168,7 @@ def test_the_entries_of_a_zip_file_do_not_overlap(path):
 
 
 @pytest.mark.parametrize("claim", [2**31, 100])
-def test_sizes_of_a_zip_file_are_not_believed(path, claim):
+def test_claimed_sizes_in_a_zip_file_are_checked(path, claim):
     write_zip(path, mapping(w=tensor("zip", (12,), (1,))), {"0": TWELVE})
     whole = bytearray(path.read_bytes())
     place = whole.rindex(b"PK\1\2", 0, whole.rindex(b"archive/data/0"))
@@ -194,7 +194,7 @@ def test_thousands_of_tiny_storages_are_read(form, path):
         assert len(read_tensors(path)) == 5000
 
 
-def test_entries_with_the_names_of_other_files_are_no_files(path, tmp_path):
+def test_entry_names_are_never_used_as_paths(path, tmp_path):
     (tmp_path / "secret").write_bytes(TWELVE.tobytes())
     tree = mapping(w=tensor("zip", (12,), (1,), key="../../secret"))
     refused(
@@ -202,7 +202,7 @@ def test_entries_with_the_names_of_other_files_are_no_files(path, tmp_path):
     )
 
 
-def test_a_legacy_storage_is_there_once(path):
+def test_a_repeated_legacy_storage_is_refused(path):
     tree = mapping(w=tensor("legacy", (12,), (1,)))
     whole = write_legacy(path, tree, {"0": TWELVE}).read_bytes()
     keys, twice = pickled(literal(["0"])), pickled(literal(["0", "0"]))
@@ -211,7 +211,7 @@ def test_a_legacy_storage_is_there_once(path):
     refused(path, "storage '0' is there twice")
 
 
-def test_lengths_of_a_legacy_file_are_not_believed(path):
+def test_claimed_lengths_in_a_legacy_file_are_checked(path):
     tree = mapping(w=tensor("legacy", (12,), (1,)))
     whole = write_legacy(path, tree, {"0": TWELVE}).read_bytes()
     for claim in (2**60, 2**31, 13, -1):
@@ -248,7 +248,7 @@ def test_a_header_of_a_hundred_megabytes_is_refused(path):
         ([], [0, 48]),
     ],
 )
-def test_shapes_and_offsets_of_safetensors_are_not_believed(path, shape, offsets):
+def test_shapes_and_offsets_of_safetensors_are_checked(path, shape, offsets):
     facts = {"w": {"dtype": "F32", "shape": shape, "data_offsets": offsets}}
     text = json.dumps(facts).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + TWELVE.tobytes())
@@ -261,19 +261,19 @@ def test_a_header_that_is_nested_deeply_is_refused(path):
     refused(path, "seems to be damaged")
 
 
-# Into a network.
+# Loading into a network.
 
 
 @pytest.mark.parametrize(
     "shape", [(), (0, 32), (6,), (10**6, 0)], ids=["no axes", "no classes", "one axis", "no inputs"]
 )
-def test_a_classifier_of_another_form_is_no_classifier(shape):
+def test_a_classifier_of_another_rank_is_refused(shape):
     state = small_state() | {"fc.weight": np.zeros(shape, np.float32)}
     with pytest.raises(CheckpointError, match="this file has no classifier"):
         load_torch("r3d_18", state, **WIDTH)
 
 
-def test_what_does_not_fit_is_told_in_one_line_of_bounded_length():
+def test_misfits_are_reported_in_one_line_of_bounded_length():
     state = {f"layer1.{'9' * 900}{k}.conv1.weight": TWELVE for k in range(100)}
     for given in (state, small_state() | dict(list(state.items())[:20])):
         with pytest.raises(CheckpointError) as error:
@@ -282,10 +282,10 @@ def test_what_does_not_fit_is_told_in_one_line_of_bounded_length():
         assert len(str(error.value)) < 5000
 
 
-# Places that are no files.
+# Paths that are not files.
 
 
-def test_places_that_are_no_files_are_one_line(path, tmp_path):
+def test_paths_that_are_not_files_are_refused_in_one_line(path, tmp_path):
     path.touch()
     refused(path, "is neither a PyTorch")
     os.mkfifo(tmp_path / "pipe")

@@ -1,4 +1,4 @@
-"""A run that is killed again and again, at moments of no choosing, ends as an unbroken one."""
+"""Tests that a run that is killed repeatedly at random times ends like an uninterrupted one."""
 
 import random
 import shutil
@@ -11,14 +11,14 @@ from tests.faults.tiny import command, ending, settings
 from tests.training.test_resume import arrays
 
 KILLS, LONGEST = 6, 600
-# Also what is written rarely: averages, a clock, the best checkpoint and more than one epoch.
+# Includes rare writes: averages, the clock, the best checkpoint, and more than one epoch.
 CHANGES = {"train__duration": "300 steps", "every__evaluate": "30 steps"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.timeout(2 * LONGEST)
-def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_an_unbroken_one(tmp_path, seed):
+def test_a_run_killed_at_random_times_ends_like_an_uninterrupted_one(tmp_path, seed):
     began, rng = time.monotonic(), random.Random(seed)
     unbroken, workdir = tmp_path / "unbroken", tmp_path / "run"
     code, errors, _ = ending(command("train", *settings(unbroken, **CHANGES)))
@@ -28,7 +28,7 @@ def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_an_unbroken_one(tmp_
         process = command("train", *settings(workdir, **CHANGES))
         metrics = workdir / "metrics.jsonl"
         before = metrics.stat().st_size if metrics.exists() else 0
-        # Most of a start is imports: from the first sign of work on, moments are random.
+        # Most of a start is imports, so kill times are random only after the first sign of work.
         while process.poll() is None and not (metrics.exists() and metrics.stat().st_size > before):
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 1.5))
@@ -36,7 +36,7 @@ def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_an_unbroken_one(tmp_
         process.communicate()
         kills += process.returncode in (-signal.SIGKILL, 75)
         if process.returncode == 0:
-            # It was done before; another one is broken off.
+            # The run finished first; another one is killed.
             assert_same(workdir, unbroken)
             shutil.rmtree(workdir)
     code, errors, _ = ending(command("train", *settings(workdir, **CHANGES)))

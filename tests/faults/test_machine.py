@@ -1,4 +1,4 @@
-"""A machine that fails: a full disk, no permission, too little memory. One line, exit code 74."""
+"""Tests machine failures, such as a full disk: one line and exit code 74."""
 
 import errno
 import subprocess
@@ -47,12 +47,12 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("reason", "error"), MACHINE.items())
-def test_what_the_machine_lacks_is_said_in_one_line(reason, error):
+def test_machine_errors_are_described_in_one_line(reason, error):
     assert of_machine(error) == reason.replace("'", "")
 
 
 @pytest.mark.parametrize("error", OTHERS, ids=repr)
-def test_other_errors_are_not_the_machines(error):
+def test_other_errors_are_not_machine_errors(error):
     assert of_machine(error) is None
 
 
@@ -86,7 +86,7 @@ print("sound")
 """
 
 
-def test_a_checkpoint_that_the_disk_has_no_room_for_leaves_the_earlier_ones_whole(tmp_path):
+def test_a_checkpoint_on_a_full_disk_leaves_earlier_ones_intact(tmp_path):
     process = start(FULL.replace("sys.argv[1]", repr(str(tmp_path / "checkpoints"))))
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -97,7 +97,7 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_leaves_the_earlier_ones_whol
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems limit no address space")
-def test_too_little_address_space_is_told_before_libraries_are_loaded():
+def test_too_little_address_space_is_reported_before_libraries_load():
     line = f"ulimit -v 900000; exec {sys.executable} -m experiments.train --help"
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 74
@@ -105,7 +105,7 @@ def test_too_little_address_space_is_told_before_libraries_are_loaded():
     assert done.stderr.count("\n") == 1
 
 
-def test_an_evaluation_without_a_place_for_its_report_ends_before_it_scores(
+def test_an_evaluation_that_cannot_write_its_report_fails_before_scoring(
     tiny_config, tiny_run, monkeypatch
 ):
     def score(*_):
@@ -113,7 +113,7 @@ def test_an_evaluation_without_a_place_for_its_report_ends_before_it_scores(
 
     kept = tiny_run / "eval"
     kept.rename(tiny_run / "kept")
-    # What nobody may write into, root neither.
+    # A folder that nobody can write to, not even root.
     kept.write_text("no folder")
     monkeypatch.setattr(scoring.Scorer, "score", score)
     try:
@@ -126,8 +126,8 @@ def test_an_evaluation_without_a_place_for_its_report_ends_before_it_scores(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [2_000, 8_000, 20_000])
-def test_a_run_on_a_full_disk_says_so_once_and_goes_on_when_there_is_room(tmp_path, size):
-    """Files may grow to so many bytes: what is met first differs."""
+def test_a_run_on_a_full_disk_says_so_once_and_resumes_with_free_space(tmp_path, size):
+    """Limits file sizes to different numbers of bytes, so different writes fail first."""
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, -1))"
     code, errors, _ = ending(command("train", *settings(tmp_path / "run"), fault=limit))
     assert code == 74, errors

@@ -1,4 +1,4 @@
-"""Generating videos in several processes at once, and in processes that are ended."""
+"""Tests generating videos in several processes at once, and in processes that are killed."""
 
 import functools
 import os
@@ -52,12 +52,12 @@ def unbroken(tmp_path_factory):
 
 
 def contents(folder):
-    """Bytes of all files but those that say who owned the folder."""
+    """Returns the contents of all files, except for the records of owners."""
     files = (file for file in folder.rglob("*") if file.is_file() and file.name[0] != ".")
     return {file.relative_to(folder): file.read_bytes() for file in files}
 
 
-def test_two_at_once_make_each_video_once_and_whole(start, tmp_path, unbroken):
+def test_two_processes_generate_each_video_once(start, tmp_path, unbroken):
     both = [start(), start()]
     told = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0]
@@ -84,7 +84,7 @@ def test_unfinished_files_of_another_process_are_not_touched(tmp_path, unbroken)
 
 @lists_children
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_no_worker_outlives_a_process_that_is_ended(start, tmp_path, unbroken, number):
+def test_no_worker_outlives_a_killed_process(start, tmp_path, unbroken, number):
     process = start()
     assert process.stdout.readline()
     workers = descendants(process.pid)
@@ -103,9 +103,7 @@ def test_no_worker_outlives_a_process_that_is_ended(start, tmp_path, unbroken, n
 @pytest.mark.slow
 @lists_children
 @pytest.mark.timeout(900)
-def test_generating_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(
-    start, tmp_path, unbroken
-):
+def test_generation_killed_at_any_time_resumes_to_the_same_files(start, tmp_path, unbroken):
     rng = random.Random(0)
     for _ in range(12):
         shutil.rmtree(tmp_path / "videos", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Runs that somebody looks at: whoever reads one changes nothing in it but what was asked for."""
+"""Tests that reading a run changes nothing in it except for the requested output."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from vidjax.trained import scoring
 from vidjax.trained.sources.run import open_run
 from vidjax.training import loop
 
-# Between the last byte of a checkpoint and its final name.
+# Waits between the last byte of a checkpoint and its final name.
 SLOW = """
 import time
 from vidjax.run import checksums
@@ -31,7 +31,7 @@ checksums.seal = lambda folder: (time.sleep(0.7), seal(folder))
 
 
 def everything(folder):
-    """What is in a folder: bytes, times and kinds."""
+    """Returns the contents, times and types of all files in a folder."""
     return {
         path.relative_to(folder): (
             path.lstat().st_mtime_ns,
@@ -43,7 +43,7 @@ def everything(folder):
 
 
 def changed(before, folder):
-    """Names of what is new, gone or different, without folders that were only written into."""
+    """Returns the names of new, missing or changed files, without folders that only got files."""
     after = everything(folder)
     paths = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     return sorted(str(path) for path in paths if not (folder / path).is_dir())
@@ -51,7 +51,7 @@ def changed(before, folder):
 
 @pytest.fixture
 def run(tiny_run, tmp_path):
-    """A copy of a run, with what another process may have under way in it."""
+    """Copies a run, and adds unfinished files of another process."""
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run, workdir)
     shutil.rmtree(workdir / "eval")
@@ -81,9 +81,7 @@ def video(tmp_path):
     ids=["predict", "predict, elsewhere", "predict, explained", "evaluate", "export", "explain"],
 )
 @pytest.mark.slow
-def test_a_command_changes_nothing_but_what_it_is_asked_for(
-    run, video, tmp_path, name, flags, written
-):
+def test_a_command_changes_only_its_own_output(run, video, tmp_path, name, flags, written):
     before = everything(run)
     flags = [flag.format(video=video, out=tmp_path / "out") for flag in flags]
     code, errors, _ = ending(command(name, f"--workdir={run}", *flags))
@@ -99,7 +97,7 @@ def test_opening_and_predicting_change_nothing(run, video):
     assert everything(run) == before
 
 
-def test_a_run_named_as_weights_predicts_the_same(run, video):
+def test_a_run_opened_as_weights_predicts_the_same(run, video):
     done = [
         run_command("experiments.predict", f"--{flag}={run}", f"--video={video}")
         for flag in ("workdir", "weights")
@@ -108,8 +106,8 @@ def test_a_run_named_as_weights_predicts_the_same(run, video):
     assert done[0].stdout == done[1].stdout
 
 
-def test_a_run_that_cannot_be_written_can_be_read(run, video):
-    """Of another user, or on a disk that is read-only."""
+def test_a_read_only_run_can_be_read(run, video):
+    """The run belongs to another user, or is on a read-only disk."""
     expected = open_run(run).predict(video)
     for path in [run, *run.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -138,14 +136,14 @@ def test_a_run_that_saves_slowly_is_opened_a_hundred_times_and_saves_everything(
     code, errors, _ = ending(training)
     assert code == 0, errors
     assert len(opened) == 100
-    # It was saving most of the time.
+    # The run was saving most of the time.
     assert unfinished > 50
     assert opened == sorted(opened)
     steps = sorted(int(each.name) for each in (workdir / "checkpoints").iterdir() if each.is_dir())
     assert steps == list(range(2, 151, 2))
 
 
-# Links that somebody else has put into a run, under names that a reader or its owner writes.
+# Links that somebody else has put into a run, in place of files that vidjax writes.
 
 
 @pytest.fixture
@@ -215,10 +213,10 @@ def test_a_folder_of_a_run_that_is_a_link_is_refused(run, victim, video, folder)
         ".lock",
     ],
 )
-def test_a_run_with_links_in_it_is_not_trained_on(tiny_config, tiny_run, tmp_path, link):
+def test_a_run_that_contains_links_is_not_resumed(tiny_config, tiny_run, tmp_path, link):
     workdir, victim = tmp_path / "run", tmp_path / "victim"
     shutil.copytree(tiny_run, workdir)
-    # So that there is something left to do.
+    # Leaves some steps to do.
     shutil.rmtree(workdir / "checkpoints" / "6")
     (workdir / "checkpoints" / "best.json").unlink()
     place = workdir / link
@@ -234,7 +232,7 @@ def test_a_run_with_links_in_it_is_not_trained_on(tiny_config, tiny_run, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_video_called_by_dots_is_explained_inside_the_run(run, video):
+def test_a_video_named_by_dots_is_explained_inside_the_run(run, video):
     file = video.with_name("...mp4")
     shutil.move(video, file)
     before = everything(run)
@@ -246,8 +244,8 @@ def test_a_video_called_by_dots_is_explained_inside_the_run(run, video):
 
 
 @pytest.mark.slow
-def test_links_are_not_the_only_way_out(run):
-    """A report's name is made of the split's, which a configuration of somebody else's may say."""
+def test_split_names_cannot_lead_outside_of_the_run(run):
+    """A report's name contains the split's name, which somebody else's configuration may set."""
     config = from_mapping(read_config(run))
     assert config.eval.split == "test"
     before = everything(run.parent)

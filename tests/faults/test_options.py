@@ -1,6 +1,6 @@
-"""Options of all networks and methods with values that make no sense: one line each, or a network.
+"""Tests options of all networks and methods with invalid values: one line each, or a network.
 
-Which options there are is read from the registry, so that a new one is tried too.
+The options are read from the registry, so new ones are tested too.
 """
 
 import math
@@ -18,7 +18,7 @@ from vidjax.settings import shown
 THING = object()
 WRONG = [None, "text", -1, 0, 1.5, math.nan, math.inf, (), {}, True, THING, 10**30, b"", ((),)]
 WRONG += [np.zeros((2, 2)), np.float32(2.5), {"text": 1}, ("text", None)]
-# Of each method, a value under which each of its settings is taken, and where it is tried.
+# For each method, a value with which all of its settings are accepted, and a network to try it on.
 SETTINGS = {
     "srtg": {"gate": "hard"},
     "random_scaling": {"low_pass": "gaussian"},
@@ -32,14 +32,14 @@ SETTINGS = {
 
 
 def known_settings(method):
-    """Names of a method's settings, as its refusal of an unknown one lists them."""
+    """Returns the names of a method's settings, as listed in the error for an unknown one."""
     with pytest.raises(ValueError, match="no setting 'x'") as caught:
         vidjax.create_model("r3d_50", **{method: {**SETTINGS[method], "x": 1}})
     return str(caught.value).lower().rpartition("known: ")[2].split(", ")
 
 
 def try_value(name, option, value, given, clip):
-    """Whether a network is made: its logits, or one line that names option and value."""
+    """Checks that a value gives either logits, or an error line that names option and value."""
     try:
         model = vidjax.create_model(name, **{"num_classes": CLASSES, **given, option: value})
         logits = first_logits(model, clip)
@@ -47,8 +47,8 @@ def try_value(name, option, value, given, clip):
         text = str(error)
         assert "\n" not in text
         assert option in text, text
-        # A tuple may be several values of a method, the first of which is refused; of a mapping's
-        # unknown setting the name is told.
+        # A tuple may hold several values of a method, and the first one is refused. For a mapping
+        # with an unknown setting, the error names the setting.
         parts = [value, *value] if isinstance(value, (tuple, dict)) else [value]
         assert any(shown(part) in text for part in parts), text
         return False
@@ -57,20 +57,20 @@ def try_value(name, option, value, given, clip):
 
 
 def meaningless(value):
-    """Whether nothing may take a value: neither a number, a word, a switch, nor an empty tuple."""
+    """Returns whether a value is invalid for every option."""
     if isinstance(value, int):
         return value == 10**30
     return type(value) in (object, bytes, np.ndarray) or repr(value) == "((),)"
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_each_option_of_each_family_takes_or_refuses_each_value(name):
+def test_each_option_of_each_family_accepts_or_refuses_each_value(name):
     given, clip = TINY[name]
     network = variants()[name]
     methods = network.methods or [key for key in options() if key not in network.refused]
     for option in ("num_classes", "dtype", *network.options, *methods):
         own = {**given, "srtg": "final"} if option.startswith("gate") else given
-        # Its groups of channels are eight by default.
+        # It has eight groups of channels by default.
         own = {**own, "width": 16} if option == "cgnl" and "width" in own else own
         taken = [value for value in WRONG if _is_new(option, value)]
         taken = [value for value in taken if try_value(name, option, value, own, clip)]
@@ -78,12 +78,12 @@ def test_each_option_of_each_family_takes_or_refuses_each_value(name):
 
 
 def _is_new(option, value):
-    """Not what is off, or tried in the tests of all networks: these trace each switch."""
+    """Skips switches and values that are off, which the tests of all networks try."""
     return value is not None and not (value is True and option in ("scan", "zero_init"))
 
 
 @pytest.mark.parametrize("method", SETTINGS)
-def test_each_setting_of_each_method_takes_or_refuses_each_value(method):
+def test_each_setting_of_each_method_accepts_or_refuses_each_value(method):
     given, clip = {"width": 16, "depths": (1, 0, 0, 0)}, (4, 16, 16)
     given |= {"depths": (0, 0, 1, 0)} if method == "random_scaling" else {}
     for setting in known_settings(method):
@@ -152,7 +152,7 @@ def test_settings_are_found_by_introspection():
         ("r3d_50", {"srtg": ()}, r"srtg = \(\) is empty"),
     ],
 )
-def test_a_wrong_value_is_answered_by_what_is_allowed(name, options, message):
+def test_the_error_for_a_wrong_value_lists_the_allowed_ones(name, options, message):
     with pytest.raises(ValueError, match=message):
         vidjax.create_model(name, **options)
 
@@ -200,7 +200,7 @@ def test_a_wrong_value_is_answered_by_what_is_allowed(name, options, message):
     ],
     ids=str,
 )
-def test_settings_that_others_leave_without_effect_are_refused(options, message):
+def test_settings_without_effect_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         vidjax.create_model("r3d_50", **options)
 
@@ -236,13 +236,13 @@ def test_settings_that_others_leave_without_effect_are_refused(options, message)
         ),
     ],
 )
-def test_options_that_others_leave_without_effect_are_refused(name, options, message):
+def test_options_without_effect_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         vidjax.create_model(name, **options)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "bool"])
-def test_clips_of_whole_numbers_are_refused(dtype):
+def test_integer_clips_are_refused(dtype):
     model = vidjax.create_model("r3d_18", num_classes=2, width=4, depths=(1, 0, 0, 0))
     for run in (model.apply, model.init):
         with pytest.raises(ValueError, match=f"not {dtype}: normalise it first"):
@@ -251,7 +251,7 @@ def test_clips_of_whole_numbers_are_refused(dtype):
 
 @pytest.mark.parametrize("depths", [(1, 0, 0, 0), (1, 1, 0, 1), (0, 1, 0, 0)])
 @pytest.mark.parametrize("name", ["r3d_18", "slowfast_50", "mfnet", "tsm_50"])
-def test_stages_without_blocks_get_no_class_regularization(name, depths):
+def test_class_regularization_in_stages_without_blocks_is_refused(name, depths):
     given, clip = TINY[name]
     model = vidjax.create_model(name, num_classes=2, **{**given, "depths": depths}, class_reg={})
     places = {
@@ -266,7 +266,7 @@ def test_stages_without_blocks_get_no_class_regularization(name, depths):
 @pytest.mark.parametrize(
     ("depths", "stages"), [((1, 1, 0, 0), {1, 2}), ((1, 0, 1, 1), {3, 4}), ((0, 0, 1, 0), {3})]
 )
-def test_random_scaling_is_where_there_are_blocks(depths, stages):
+def test_random_scaling_is_only_in_stages_with_blocks(depths, stages):
     model = vidjax.create_model("r3d_18", depths=depths, random_scaling={})
     found = {number for number, slot in enumerate(model.slots, 1) if slot.has("before_norm")}
     assert found == stages

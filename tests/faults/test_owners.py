@@ -1,4 +1,4 @@
-"""One work directory, started twice, and looked at beside a run that trains in it."""
+"""Tests one work directory that is started twice, or read beside a run that trains in it."""
 
 import shutil
 
@@ -27,13 +27,13 @@ def test_a_second_training_is_refused_and_changes_nothing(tiny_config, tiny_run)
     assert "\n" not in str(error.value)
 
 
-def test_an_evaluation_beside_a_training_is_not_refused_and_touches_no_checkpoint(
+def test_an_evaluation_beside_a_training_is_allowed_and_touches_no_checkpoint(
     tiny_config, tiny_run, tmp_path
 ):
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run, workdir)
     shutil.rmtree(workdir / "eval")
-    # What the training has half written.
+    # Files that the training has not finished writing.
     shutil.copytree(workdir / "checkpoints" / "3", workdir / "checkpoints/9.orbax-checkpoint-tmp")
     before = contents(workdir / "checkpoints")
     with owned(workdir), ProgressLine(silent=True) as progress:
@@ -67,7 +67,7 @@ def test_of_two_commands_on_one_directory_the_second_is_refused_and_the_first_en
 
 @pytest.mark.slow
 def test_a_job_of_two_processes_is_refused_as_one(tmp_path):
-    """Process 0 owns, and says who does; the other one ends with it."""
+    """Process 0 reports the owner, and the other process ends with it."""
     workdir = tmp_path / "run"
     with owned(workdir):
         endings = [ending(process, 120) for process in job(workdir, 2)]

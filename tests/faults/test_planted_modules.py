@@ -1,4 +1,4 @@
-"""Files that name code: beside each lies a module that leaves a marker, and no marker appears."""
+"""Tests that files cannot make vidjax import code: planted modules would leave a marker."""
 
 import contextlib
 import dataclasses
@@ -32,7 +32,7 @@ from vidjax.run.checkpoint import CheckpointError, Checkpoints
 from vidjax.run.config import from_mapping
 from vidjax.trained.exporting import load
 
-# The second lies in a folder that is called as TFDS is, the third in TFDS's own folder of features.
+# The second is in a folder with TFDS's name, the third in TFDS's own folder of features.
 NAMES = (
     "planted.Planted",
     "tensorflow_datasets.planted.Planted",
@@ -46,7 +46,7 @@ _FEATURES = "tensorflow_datasets.core.features"
 
 
 class Finder:
-    """Notes who looks for a module of a planted name, whether there is one or not."""
+    """Records imports of planted names, whether the module exists or not."""
 
     def __init__(self):
         self.asked = []
@@ -58,7 +58,7 @@ class Finder:
 
 @pytest.fixture(autouse=True)
 def marker(tmp_path, monkeypatch):
-    """Modules of all planted names on the path; they must be asked for by nobody."""
+    """Puts modules of all planted names on the path; nothing may import them."""
     place, marker = tmp_path / "planted", tmp_path / "marker"
     for module in ("planted.py", "tensorflow_datasets/planted.py", "vidjax/planted.py"):
         (place / module).parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def root(whole, tmp_path):
 @pytest.fixture
 def folder(root):
     (info,) = root.rglob("dataset_info.json")
-    # As if whoever plants the name had taken the new checksums, too.
+    # The attacker has also updated the checksums.
     (info.parent / "sizes.json").unlink()
     return info.parent
 
@@ -173,7 +173,7 @@ def test_a_data_set_that_names_a_class_is_refused(root, folder, place):
 
 
 def test_tfds_itself_would_run_the_module(folder, marker):
-    """Without which these tests would say nothing."""
+    """This shows that the other tests can fail."""
     plant(folder, in_a_feature, "planted.Planted")
     code = f"import tensorflow_datasets as t; t.builder_from_directory({str(folder)!r})"
     subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
@@ -187,7 +187,7 @@ def test_the_refusal_names_the_class(folder):
         PreparedSplit(folder, "train")
 
 
-def test_a_key_that_is_there_twice_is_refused(folder):
+def test_a_duplicate_key_is_refused(folder):
     file = folder / "features.json"
     twice = file.read_text().rstrip()[:-1] + ', "pythonClassName": "planted.Planted"}'
     file.write_text(twice)
@@ -195,7 +195,7 @@ def test_a_key_that_is_there_twice_is_refused(folder):
         PreparedSplit(folder, "train")
 
 
-def test_other_fields_that_name_code_choose_nothing(folder):
+def test_other_fields_that_name_code_have_no_effect(folder):
     file = folder / "dataset_info.json"
     info = json.loads(file.read_text())
     planted = {"pythonClassName": "planted.Planted", "text": {}}
@@ -208,7 +208,7 @@ def test_other_fields_that_name_code_choose_nothing(folder):
             PreparedSplit(folder, "train")
 
 
-def test_pictures_that_name_a_class_are_refused(folder, tmp_path):
+def test_image_data_sets_that_name_a_class_are_refused(folder, tmp_path):
     there = tmp_path / "pictures/cifar100/3.0.2"
     shutil.copytree(folder, there)
     plant(there, on_top, "planted.Planted")
@@ -216,7 +216,7 @@ def test_pictures_that_name_a_class_are_refused(folder, tmp_path):
         CIFAR100.prepare(catalog.Request(tmp_path / "pictures"))
 
 
-def test_the_classes_are_all_that_tfds_has():
+def test_the_list_of_tfds_classes_is_complete():
     code = (
         "import inspect, json\n"
         "from tensorflow_datasets.core import features\n"
@@ -229,7 +229,7 @@ def test_the_classes_are_all_that_tfds_has():
     assert set(json.loads(run.stdout)) == CLASSES
 
 
-def test_names_of_data_sets_networks_and_tables_are_looked_up(tmp_path):
+def test_names_are_looked_up_not_imported(tmp_path):
     for name in ("planted", ".planted", "../planted", "vidjax.planted", "__init__", "os"):
         with pytest.raises(ValueError, match="is unknown"):
             catalog.prepare(name, catalog.Request(tmp_path))
@@ -256,7 +256,7 @@ def test_weights_that_name_code_are_refused(tmp_path, name):
 
 
 def replaced(value, name):
-    """Every text in a JSON value that says what something is, with another name in its place."""
+    """Replaces each text in a JSON value that names a type."""
     if isinstance(value, dict):
         return {key: replaced(one, name) for key, one in value.items()}
     if isinstance(value, list):
@@ -265,7 +265,7 @@ def replaced(value, name):
 
 
 @pytest.mark.parametrize("name", ["planted.Planted", "planted"])
-def test_checkpoints_that_name_code_are_data(tmp_path, name):
+def test_checkpoints_that_name_code_are_only_read(tmp_path, name):
     state = {"x": np.arange(4.0)}
     checkpoints = Checkpoints(tmp_path / "c", say=lambda _: None)
     checkpoints.save(1, state, {"run": 1})
@@ -298,7 +298,7 @@ def _restore(directory, state):
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_an_exported_network_that_calls_into_the_process_is_refused(tmp_path, declared):
-    """JAX itself runs it, and the process ends by a segmentation fault."""
+    """JAX itself would run it, and the process would end with a segmentation fault."""
     target = "xla_ffi_python_cpu_callback"
     stand_in = "q" * len(target)
 
@@ -322,7 +322,7 @@ def test_an_exported_network_that_calls_into_the_process_is_refused(tmp_path, de
 
 
 class Pickled:
-    """Runs a program when it is read as a pickle."""
+    """An object that runs a program when it is unpickled."""
 
     def __init__(self, program):
         self.program = program
@@ -331,7 +331,7 @@ class Pickled:
         return os.system, (self.program,)
 
 
-def test_a_decoded_video_that_is_a_pickle_is_decoded_again(tmp_path, marker):
+def test_a_cached_video_that_is_a_pickle_is_decoded_again(tmp_path, marker):
     cache = DecodedCache(tmp_path / "cache")
     cache.save("v.mp4", [b"x"], 1.0)
     (file,) = cache.folder.glob("*/*.npz")
@@ -343,7 +343,7 @@ def test_a_decoded_video_that_is_a_pickle_is_decoded_again(tmp_path, marker):
 
 
 @pytest.mark.parametrize("value", ["planted.Planted", "__import__('planted')", "@planted", "!!x"])
-def test_settings_are_values(tiny_config, value):
+def test_settings_are_not_evaluated_as_code(tiny_config, value):
     plain = dataclasses.asdict(tiny_config)
     plain["model"] = {**plain["model"], "name": value, "options": {"gate": value}}
     config = from_mapping(plain)
@@ -356,7 +356,7 @@ def test_settings_are_values(tiny_config, value):
 
 @pytest.mark.slow
 def test_a_run_from_elsewhere_runs_no_code(whole, tmp_path, marker):
-    """Its configuration names a data set beside it, which names a module of the current folder."""
+    """Its configuration names a data set, which names a module in the current folder."""
     data, run = tmp_path / "planted/data", tmp_path / "planted/run"
     shutil.copytree(whole / "data", data)
     settings = [

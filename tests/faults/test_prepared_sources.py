@@ -1,4 +1,4 @@
-"""A prepared data set is that of its files: other files of the same names get another one."""
+"""Tests that other files of the same names get another prepared data set."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def grey(value):
 
 @pytest.fixture
 def videos(tmp_path):
-    """Two classes of two grey videos each."""
+    """Writes two classes of two grey videos each."""
     root = tmp_path / "rgb"
     for label in ("walk", "sit"):
         for number in range(2):
@@ -27,7 +27,7 @@ def videos(tmp_path):
 
 
 class Preparing:
-    """Prepares folders into one place, and keeps what is noted and decoded."""
+    """Prepares folders into one place; records notes and decoded videos."""
 
     def __init__(self, data_dir):
         self.data_dir, self.notes, self.decoded = data_dir, [], 0
@@ -53,7 +53,7 @@ def prepare(tmp_path):
 
 
 def brightness(folder):
-    """Mean of each video of a data set, by name."""
+    """Returns the mean of each video of a data set, by name."""
     splits = [PreparedSplit(folder, split) for split in ("train", "test")]
     records = [split[index] for split in splits for index in range(len(split))]
     return {record.name: record.decode([0]).mean() for record in records}
@@ -74,7 +74,7 @@ def test_two_folders_of_equal_names_are_two_data_sets(videos, prepare, tmp_path)
         assert (prepare.decoded, prepare.notes) == (0, [])
 
 
-def test_a_video_replaced_in_place_is_named_and_prepared_anew(videos, prepare):
+def test_a_video_replaced_in_place_is_named_and_prepared_again(videos, prepare):
     first = prepare(videos)
     before = {file: file.stat().st_mtime_ns for file in first.iterdir()}
     write_video(videos / "walk/v1.mp4", grey(200))
@@ -88,7 +88,7 @@ def test_a_video_replaced_in_place_is_named_and_prepared_anew(videos, prepare):
 
 
 @pytest.mark.parametrize("how", ["move", "copy", "copy to a disk of whole seconds"])
-def test_a_folder_that_moves_stays_the_same_data_set(videos, prepare, tmp_path, how):
+def test_a_moved_folder_is_the_same_data_set(videos, prepare, tmp_path, how):
     folder = prepare(videos)
     moved = tmp_path / "elsewhere"
     shutil.copytree(videos, moved)
@@ -107,7 +107,7 @@ def test_a_folder_that_moves_stays_the_same_data_set(videos, prepare, tmp_path, 
 
 
 def as_earlier_versions_left_it(folder):
-    """The same data set under its old name, without the records that are new."""
+    """Converts a data set to the format of earlier versions: the old name, without new records."""
     old = folder.parent.with_name(folder.parent.name.rpartition("-")[0])
     folder.parent.rename(old)
     for name in ("source.json", "files.csv", "videos.csv", "sizes.json"):
@@ -115,11 +115,11 @@ def as_earlier_versions_left_it(folder):
     return old / folder.name
 
 
-def test_what_an_earlier_version_prepared_is_recognised(videos, prepare):
+def test_a_data_set_of_an_earlier_version_is_recognised(videos, prepare):
     old = as_earlier_versions_left_it(prepare(videos))
     assert prepare(videos) == old
     assert (prepare.decoded, prepare.notes) == (0, [])
-    # It has a record of its files from now on.
+    # Now it has a record of its files.
     write_video(videos / "walk/v1.mp4", grey(200))
     assert prepare(videos) != old
     assert "'walk/v1.mp4'" in prepare.notes[0]
@@ -142,7 +142,9 @@ def replace_all_by_older_ones(videos):
         (replace_all_by_older_ones, "videos of split 'train' decode to other frames than the"),
     ],
 )
-def test_what_an_earlier_version_prepared_of_other_files_is_not(videos, prepare, change, reason):
+def test_a_data_set_of_an_earlier_version_from_other_files_is_not_recognised(
+    videos, prepare, change, reason
+):
     old = as_earlier_versions_left_it(prepare(videos))
     kept = sorted(old.iterdir())
     change(videos)

@@ -1,4 +1,4 @@
-"""Preparing on machines that fail, in runs that are ended, and for data sets of other users."""
+"""Tests preparing on failing machines, in killed processes, and data sets of other users."""
 
 import contextlib
 import os
@@ -38,20 +38,20 @@ def command(videos, tmp_path):
 
 
 def call(command, *, shell="", **settings):
-    """Runs a command, in a shell that has been told something before if so."""
+    """Runs a command, optionally in a shell after other shell commands."""
     settings = {"cwd": ROOT, "capture_output": True, "text": True} | settings
     line = ["bash", "-c", f'{shell}; exec "$@"', "bash", *command] if shell else command
     return subprocess.run(line, **settings)
 
 
 def prepared(done):
-    """The data set that a command has prepared."""
+    """Returns the data set that a command has prepared."""
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.splitlines()[-1])
 
 
 def content(folder):
-    """Frames, class and rate of every video of a data set, by split, in order."""
+    """Returns frames, class and frame rate of every video of a data set, by split, in order."""
     found = {}
     for name in ("train", "test"):
         split = PreparedSplit(folder, name)
@@ -71,7 +71,7 @@ def assert_the_machine_is_blamed(done, reason):
 
 
 def finish(videos, tmp_path):
-    """Prepares what is left, here."""
+    """Prepares the remaining videos in this process."""
     notes = []
     request = catalog.Request(tmp_path / "data", manifest=str(videos), workers=2, note=notes.append)
     folder = catalog.prepare("video_folder", request)
@@ -89,7 +89,7 @@ def finish(videos, tmp_path):
         pytest.param("ulimit -n 16", "Too many open files", marks=pytest.mark.slow),
     ],
 )
-def test_a_machine_that_fails_stops_preparing_and_condemns_no_video(
+def test_a_machine_failure_stops_preparing_and_excludes_no_video(
     command, videos, tmp_path, limit, reason
 ):
     assert_the_machine_is_blamed(call(command, shell=limit), reason)
@@ -103,7 +103,7 @@ needs_root = pytest.mark.skipif(
 
 @pytest.fixture
 def open_to_all(tmp_path):
-    """Lets other users pass through pytest's folders."""
+    """Lets other users enter pytest's folders."""
     changed = []
     for folder in tmp_path.parents:
         mode = stat.S_IMODE(folder.stat().st_mode)
@@ -115,7 +115,7 @@ def open_to_all(tmp_path):
         folder.chmod(mode)
 
 
-# Another user may not be able to read the libraries: they are all used before.
+# Another user may be unable to read the libraries, so all are imported before.
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
@@ -138,7 +138,7 @@ except OSError as error:
 
 @pytest.fixture
 def finished(videos, tmp_path):
-    """Videos and their data set, which other users can read and not write."""
+    """Makes videos and their data set, which other users can read but not write."""
     shutil.copytree(videos, tmp_path / "videos")
     request = catalog.Request(tmp_path / "data", manifest=str(tmp_path / "videos"))
     catalog.prepare("video_folder", request)
@@ -148,7 +148,7 @@ def finished(videos, tmp_path):
 
 
 def as_another_user(finished, data, videos):
-    """Exit code, output and the last line of errors of preparing as a user without rights."""
+    """Prepares as an unprivileged user; returns exit code, output and the last error line."""
     done = call((sys.executable, "-c", AS_NOBODY, *finished, str(data), str(videos)))
     return done.returncode, done.stdout, done.stderr.splitlines()[-1:]
 
@@ -161,7 +161,7 @@ def test_a_finished_data_set_of_another_user_is_read(finished):
 
 @needs_root
 @pytest.mark.usefixtures("open_to_all")
-def test_a_folder_that_cannot_be_written_is_told_as_such(finished, videos, tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(finished, videos, tmp_path):
     data, _ = finished
     shutil.copytree(videos, other := tmp_path / "other", copy_function=shutil.copyfile)
     for path in (other, *other.rglob("*")):
@@ -173,7 +173,7 @@ def test_a_folder_that_cannot_be_written_is_told_as_such(finished, videos, tmp_p
 
 @needs_root
 @pytest.mark.usefixtures("open_to_all")
-def test_a_video_that_must_not_be_read_stops_preparing_and_is_named(finished):
+def test_a_video_without_read_permission_stops_preparing_and_is_named(finished):
     data, own = finished
     (Path(own) / "walk/3.mp4").chmod(0o600)
     code, _, (last,) = as_another_user(finished, data, own)
@@ -184,7 +184,7 @@ def test_a_video_that_must_not_be_read_stops_preparing_and_is_named(finished):
 @pytest.mark.parametrize(
     "whom", ["the main process", pytest.param("all processes", marks=pytest.mark.slow)]
 )
-def test_sigterm_ends_preparing_in_one_line_and_the_same_command_goes_on(
+def test_sigterm_ends_preparing_in_one_line_and_the_same_command_resumes(
     command, videos, tmp_path, whom
 ):
     process = subprocess.Popen(
@@ -208,7 +208,7 @@ def test_sigterm_ends_preparing_in_one_line_and_the_same_command_goes_on(
 @pytest.mark.slow
 @lists_children
 @pytest.mark.timeout(1800)
-def test_preparing_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(videos, tmp_path):
+def test_preparation_killed_at_any_time_resumes_to_the_same_data_set(videos, tmp_path):
     base = (*COMMAND, f"--manifest={videos}")
     start = time.monotonic()
     right = content(prepared(call((*base, f"--data_dir={tmp_path / 'whole'}"))))
@@ -234,7 +234,7 @@ def test_preparing_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(video
 
 @contextlib.contextmanager
 def small_disk(folder, kilobytes):
-    """A disk in memory at `folder`, or a skip where none may be mounted."""
+    """Mounts a small disk in memory at `folder`, or skips the test."""
     folder.mkdir()
     options = f"size={kilobytes}k"
     mounted = call(("mount", "-t", "tmpfs", "-o", options, "none", str(folder)))
@@ -249,11 +249,11 @@ def small_disk(folder, kilobytes):
 @pytest.mark.slow
 @needs_root
 @pytest.mark.timeout(1800)
-def test_a_disk_that_fills_at_any_moment_costs_no_video(videos, tmp_path):
+def test_a_disk_that_fills_at_any_time_loses_no_video(videos, tmp_path):
     base = (*COMMAND, f"--manifest={videos}")
     right = content(prepared(call((*base, f"--data_dir={tmp_path / 'whole'}"))))
     full = 0
-    # Up to what the data set needs, beside which the videos of one shard wait.
+    # Up to the size of the data set plus the decoded videos of one shard.
     for number, size in enumerate(range(40, 520, 70)):
         disk = tmp_path / f"disk{number}"
         with small_disk(disk, size) as resize:

@@ -1,4 +1,4 @@
-"""Names and files that would make FFmpeg open something else than the file that is named."""
+"""Tests names and files that would make FFmpeg open something other than the named file."""
 
 import http.server
 import os
@@ -23,7 +23,7 @@ FRAMES = numbered_frames(12)
 
 @contextmanager
 def listening(content):
-    """The port of a web server that answers all with `content`, and what it is asked for."""
+    """Starts a web server that always answers with `content`; yields its port and its requests."""
     requests = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -35,7 +35,7 @@ def listening(content):
             self.wfile.write(content)
 
         def log_message(self, *_):
-            """Says nothing."""
+            """Logs nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -49,18 +49,18 @@ def listening(content):
 
 
 def folder_like_an_address(tmp_path, port):
-    """A file whose path from `tmp_path` is an address of the server, and that path."""
+    """Writes a file whose path from `tmp_path` is a URL of the server; returns that path."""
     file = tmp_path / "http:" / f"127.0.0.1:{port}" / "x.mp4"
     write_video(file, FRAMES)
     return f"http:/127.0.0.1:{port}/x.mp4"
 
 
-def test_a_folder_named_like_an_address_is_a_folder(tmp_path, monkeypatch):
+def test_a_folder_named_like_a_url_is_a_folder(tmp_path, monkeypatch):
     elsewhere = write_video(tmp_path / "elsewhere.mp4", numbered_frames(5)).read_bytes()
     with listening(elsewhere) as (port, requests):
         name = folder_like_an_address(tmp_path, port)
         monkeypatch.chdir(tmp_path)
-        # The name does reach the server where FFmpeg is left to read it.
+        # FFmpeg by itself would contact the server for this name.
         with av.open(name) as container:
             assert container.streams.video[0].frames == 5
         assert requests
@@ -68,13 +68,13 @@ def test_a_folder_named_like_an_address_is_a_folder(tmp_path, monkeypatch):
         assert read_numbers(read_video(name).frames) == list(range(12))
         assert probe(name).frames == 12
         assert check_video(name).frames == 12
-        # A path with two slashes is an address, of a kind that nobody is asked for.
+        # A path with two slashes is a URL of an unsupported scheme.
         with pytest.raises(UrlError, match="supported are gs:// and s3://, not http://"):
             check_video(name.replace(":/", "://", 1))
         assert requests == []
 
 
-def test_checking_a_folder_of_addresses_sends_no_request(tmp_path, monkeypatch):
+def test_checking_a_folder_named_like_a_url_sends_no_request(tmp_path, monkeypatch):
     with listening(b"") as (port, requests):
         name = folder_like_an_address(tmp_path, port)
         output = tmp_path / "verdicts.csv"
@@ -96,12 +96,12 @@ def test_a_protocol_before_a_name_is_part_of_the_name(tmp_path, monkeypatch, pro
     with pytest.raises(DecodeError, match="no such file"):
         read_video(name)
     assert check_video(name).verdict == "absent"
-    # A file that is really named so is read itself.
+    # A file with such a name is read itself.
     write_video(tmp_path / f"{protocol}own.mp4", numbered_frames(5))
     assert read_numbers(read_video(f"{protocol}own.mp4").frames) == list(range(5))
 
 
-def test_a_written_video_is_a_file_whatever_its_name(tmp_path, monkeypatch):
+def test_a_written_video_is_a_file_for_any_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tcp:").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -114,7 +114,7 @@ def test_a_written_video_is_a_file_whatever_its_name(tmp_path, monkeypatch):
 
 
 def lists_of(video):
-    """Files that hold no video but the name of one."""
+    """Writes playlists, which hold no video but the name of one."""
     here = video.parent
     return {
         "concat.mp4": f"ffconcat version 1.0\nfile {video.name}\n",
@@ -130,7 +130,7 @@ def lists_of(video):
     }
 
 
-def test_lists_of_other_files_are_no_videos(tmp_path):
+def test_playlists_are_refused(tmp_path):
     video = write_video(tmp_path / "a.mp4", FRAMES)
     write_video(tmp_path / "a.ts", FRAMES)
     for name, text in lists_of(video).items():
@@ -141,7 +141,7 @@ def test_lists_of_other_files_are_no_videos(tmp_path):
         assert (found.verdict, found.frames) == ("undecodable", 0), name
 
 
-def test_a_picture_is_a_video_of_one_frame_and_a_sequence_of_them_is_none(tmp_path):
+def test_an_image_is_a_video_of_one_frame_but_image_sequences_are_refused(tmp_path):
     for number in range(3):
         frame = av.VideoFrame.from_ndarray(FRAMES[number], format="rgb24")
         frame.to_image().save(tmp_path / f"{number:03}.png")
@@ -161,7 +161,7 @@ def test_a_picture_is_a_video_of_one_frame_and_a_sequence_of_them_is_none(tmp_pa
         ("nut", "ffv1"), ("mxf", "mpeg2video"), ("mjpeg", "mjpeg"),
     ],
 )  # fmt: skip
-def test_containers_of_video_are_read(tmp_path, suffix, codec):
+def test_video_containers_are_read(tmp_path, suffix, codec):
     file = tmp_path / f"video.{suffix}"
     with av.open(str(file), "w") as container:
         stream = container.add_stream(codec, rate=25)
@@ -174,7 +174,7 @@ def test_containers_of_video_are_read(tmp_path, suffix, codec):
         assert sum(1 for _ in container.decode(stream)) == 12
 
 
-def test_a_title_in_another_encoding_is_no_reason_to_refuse_a_video(tmp_path):
+def test_a_title_in_another_encoding_is_ignored(tmp_path):
     file = tmp_path / "titled.mkv"
     with av.open(str(file), "w") as container:
         container.metadata["title"] = "DEJAVU"

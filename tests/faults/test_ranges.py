@@ -1,4 +1,4 @@
-"""Every setting has a range, a new one too: what is beyond it is refused in one line by name."""
+"""Tests that every setting has a range, and that values outside of it are refused in one line."""
 
 import dataclasses
 import importlib
@@ -19,7 +19,7 @@ from vidjax.run.setting_ranges import ALLOWED
 from vidjax.settings import Kind
 
 TABLES = {**ALLOWED, "clip": CLIP, "augment": AUGMENT, "multigrid": SETTINGS}
-# Which names options have, and what they may be, is said by what they go to.
+# Names and values of options are defined by the network, method or data set.
 OPTIONS = {"model.options", "data.options", "optimizer.options"}
 TUPLES = {"schedule.boundaries", "train.frozen", "writers"}
 NUMBER = r"(-?[0-9][0-9_.e+-]*)"
@@ -29,7 +29,7 @@ THINGS = [None, "", (), {}, [], "8x", b"1", ((),), {"a": 1}, "x" * 100_000, "\0"
 
 
 def fields():
-    """Each setting of a configuration: its path, its type and its kind."""
+    """Yields path, type and allowed values of each setting of a configuration."""
     hints = typing.get_type_hints(Config)
     groups = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
     plain = {name: kind for name, kind in hints.items() if name not in groups}
@@ -44,13 +44,13 @@ FIELDS = {path: (hint, kind) for path, hint, kind in fields() if path not in OPT
 
 
 def numbers_of(hint):
-    """The types of number that a type has, in tuples too."""
+    """Returns the number types that a type contains, also in tuples."""
     inside = {each for arg in typing.get_args(hint) for each in numbers_of(arg)}
     return inside | ({hint} if hint in (int, float) else set())
 
 
 def refused(path, value):
-    """The line that refuses a value; None if a configuration may have it."""
+    """Returns the error line that refuses a value; None if the value is allowed."""
     config = synthetic.get_config().to_dict()
     group, _, name = path.rpartition(".")
     (config[group] if group else config)[name] = value
@@ -74,7 +74,7 @@ def test_each_setting_has_a_range_or_a_list_of_values(path):
 
 
 @pytest.mark.parametrize("path", FIELDS)
-def test_what_is_beyond_the_range_that_is_told_is_refused_and_its_ends_are_not(path):
+def test_values_outside_of_the_range_are_refused_and_its_ends_accepted(path):
     hint, kind = FIELDS[path]
     for opening, low, high, closing in RANGE.findall(kind.text):
         count = re.match(r"(\d) values", kind.text)
@@ -94,7 +94,7 @@ def test_what_is_beyond_the_range_that_is_told_is_refused_and_its_ends_are_not(p
 
 
 @pytest.mark.parametrize("path", FIELDS)
-def test_no_setting_is_nan_endless_or_of_another_type(path):
+def test_nan_infinity_and_other_types_are_refused(path):
     hint, _ = FIELDS[path]
     hints = typing.get_args(hint) or (hint,)
     for value in NUMBERS:
@@ -110,20 +110,20 @@ def test_no_setting_is_nan_endless_or_of_another_type(path):
 
 
 def tables():
-    """All tables of kinds in the package, those of networks, methods and data sets too."""
+    """Yields all tables of allowed values in the package, also of networks and methods."""
     for module in pkgutil.walk_packages(vidjax.__path__, "vidjax."):
-        # Commands define flags, several of one name, when they are imported.
+        # Commands define flags on import, some with equal names.
         if module.name.endswith((".load", "__main__")) or ".experiments." in module.name:
             continue
         for name, value in vars(importlib.import_module(module.name)).items():
-            # Private ones say when a setting that was checked already has an effect.
+            # Private tables say when an already checked setting has an effect.
             if isinstance(value, dict) and not name.startswith("_"):
                 for key, kind in value.items():
                     if isinstance(kind, Kind):
                         yield f"{module.name}.{name}[{key!r}]", kind
 
 
-def test_no_kind_of_number_is_without_an_end():
+def test_every_range_of_numbers_is_bounded():
     found = dict(tables())
     assert len(found) > 100
     for name, kind in found.items():
@@ -142,7 +142,7 @@ def put(group, name, value):
 @pytest.mark.parametrize(
     "name", ["a.b", "__init__", "_x", "", "a b", "a\nb", "a\n", "1", "../x", 5, "x" * 5000]
 )
-def test_names_that_no_option_can_have_are_refused(group, name):
+def test_invalid_option_names_are_refused(group, name):
     with pytest.raises(ConfigError, match=rf"{group}\.options has ") as error:
         from_mapping(put(group, name, 1))
     assert "\n" not in str(error.value)
@@ -153,7 +153,7 @@ def test_names_that_no_option_can_have_are_refused(group, name):
 
 
 @pytest.mark.parametrize("options", [None, [1], "width", 5])
-def test_options_are_given_by_name(options):
+def test_options_must_be_a_mapping(options):
     config = synthetic.get_config().to_dict()
     config["model"]["options"] = options
     with pytest.raises(ConfigError, match=r"model\.options = .*: options by name are expected"):

@@ -1,4 +1,4 @@
-"""Small files that a run and its tools keep, cut short or overwritten: one clear line each."""
+"""Tests truncated or overwritten small files of runs and tools: one clear line each."""
 
 import json
 
@@ -23,7 +23,7 @@ class Named(msgspec.Struct):
     name: records.Name
 
 
-# Cut short, empty, of another type, no text, brackets without end, and what a disk leaves.
+# Truncated, empty, of another type, binary, endless brackets, and zeros as a crashed disk leaves.
 DAMAGED = [b"", b"{", b"null", b"[]", b'"text"', b"5", b"\xff\xfe\x00", b"[" * 100_000, b"\0" * 64]
 
 
@@ -40,7 +40,7 @@ def run(tmp_path):
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_a_damaged_record_is_named_with_the_way_out(tmp_path, content):
+def test_a_damaged_record_is_named_with_the_fix(tmp_path, content):
     file = tmp_path / "record.json"
     file.write_bytes(content)
     with pytest.raises(records.RecordError) as error:
@@ -50,7 +50,7 @@ def test_a_damaged_record_is_named_with_the_way_out(tmp_path, content):
     assert text.endswith("): make it anew")
 
 
-def test_what_a_record_lacks_is_named(tmp_path):
+def test_missing_keys_of_a_record_are_named(tmp_path):
     for value, wrong in (
         ({}, "'name' is absent"),
         ({"name": 5}, "name = 5: must be a text, not a whole number"),
@@ -60,14 +60,14 @@ def test_what_a_record_lacks_is_named(tmp_path):
             records.read_mapping(tmp_path / "record.json", "", Named)
 
 
-def test_a_record_is_replaced_whole(tmp_path):
+def test_a_record_is_replaced_atomically(tmp_path):
     records.write(tmp_path / "record.json", {"name": "old"})
     with pytest.raises(TypeError):
         records.write(tmp_path / "record.json", {"name": object()})
     assert json.loads((tmp_path / "record.json").read_text()) == {"name": "old"}
 
 
-def test_a_start_that_was_killed_before_the_directory_was_a_runs_leaves_it_free(tmp_path):
+def test_a_start_killed_before_it_claimed_the_directory_leaves_it_free(tmp_path):
     for name in (".lock", ".lock-owner.json", "config.json.0123456789abcdef.part"):
         (tmp_path / name).write_text("{")
     workdirs.claim(tmp_path, from_mapping(demo.get_config()), ["a", "b"])
@@ -83,7 +83,7 @@ def test_a_damaged_record_of_a_run_is_named(run, name, content):
         read(run)
 
 
-def test_a_damaged_environment_is_named_and_stays(run):
+def test_a_damaged_environment_record_is_named_and_kept(run):
     (run / "environment.json").write_bytes(b'{"python": "3.1')
     with pytest.raises(records.RecordError, match=r"environment\.json is damaged .*: move it away"):
         workdirs.claim(run, from_mapping(demo.get_config()), ["a", "b"])
@@ -91,7 +91,7 @@ def test_a_damaged_environment_is_named_and_stays(run):
     workdirs.claim(run, from_mapping(demo.get_config()), ["a", "b"])
 
 
-def test_commands_tell_a_damaged_configuration_in_one_line(run):
+def test_commands_report_a_damaged_configuration_in_one_line(run):
     (run / "config.json").write_bytes((run / "config.json").read_bytes()[:100])
     for command in (("evaluate",), ("predict", "--video=x.mp4"), ("export", "--output=x")):
         done = run_command(f"experiments.{command[0]}", f"--workdir={run}", *command[1:])
@@ -101,7 +101,7 @@ def test_commands_tell_a_damaged_configuration_in_one_line(run):
 @pytest.mark.parametrize(
     "line", ["5", "null", "[]", "{}", '{"step": "x"}', '{"step": 3, "sp', "\0"]
 )
-def test_a_damaged_line_of_metrics_is_named_by_its_number(tmp_path, line):
+def test_a_damaged_line_of_metrics_is_named_by_number(tmp_path, line):
     file = tmp_path / "metrics.jsonl"
     file.write_text(f'{{"step": 1, "split": "train"}}\n{line}\n{{"step": 2, "split": "train"}}\n')
     before = file.read_bytes()
@@ -112,7 +112,7 @@ def test_a_damaged_line_of_metrics_is_named_by_its_number(tmp_path, line):
     assert file.read_bytes() == before
 
 
-def test_half_a_last_line_is_what_a_kill_leaves_and_is_set_aside(tmp_path):
+def test_an_incomplete_last_line_is_set_aside(tmp_path):
     file = tmp_path / "metrics.jsonl"
     file.write_text('{"step": 1, "split": "train"}\n{"step": 2, "spl')
     MetricWriter(tmp_path, step=1).close()
@@ -151,7 +151,7 @@ def test_damaged_facts_of_converted_weights_are_named(tmp_path, content):
 
 
 @pytest.mark.parametrize("name", ["params", "batch_stats"])
-def test_weights_without_one_of_their_parts_are_named(tmp_path, name):
+def test_weights_with_a_missing_file_are_named(tmp_path, name):
     options = {"width": 4, "depths": [1, 0, 0, 0]}
     records.write(tmp_path / "model.json", FACTS | {"options": options})
     network = vidjax.create_model("r3d_18", num_classes=3, **options)
@@ -190,7 +190,7 @@ def test_a_damaged_card_of_an_export_is_named(tmp_path, content):
         load.load(tmp_path)
 
 
-def test_a_card_that_is_gone_and_a_network_that_is_not_the_cards_are_named(tmp_path):
+def test_a_missing_card_and_a_network_that_differs_from_it_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"card\.json is absent; copy the whole folder again"):
         load.load(tmp_path)
     (tmp_path / "card.json").write_text(json.dumps(CARD))

@@ -1,4 +1,4 @@
-"""Shards that are sound and not those that were written: noticed when their records are read."""
+"""Tests intact shards that replace the original ones: detected when their records are read."""
 
 import binascii
 import json
@@ -33,7 +33,7 @@ VIEWS = Views(clips=1, crops=1, shape=SHAPE, size=16)
 
 
 def prepare(root, first):
-    """Two classes of five videos each, whose frames show numbers from `first` on."""
+    """Prepares two classes of five videos each, whose frames encode numbers from `first` on."""
     for label in ("sit", "walk"):
         for number in range(5):
             frames = numbered_frames(6 + first)[first:]
@@ -43,7 +43,7 @@ def prepare(root, first):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Two data sets of the same names and sizes."""
+    """Makes two data sets with the same names and sizes."""
     roots = [tmp_path_factory.mktemp(name) for name in ("one", "other")]
     return [prepare(root, first) for root, first in zip(roots, (0, 4), strict=True)]
 
@@ -68,7 +68,7 @@ def write_records(file, records):
 
 @pytest.fixture
 def divided(folder):
-    """The data set with two shards of equal sizes for training."""
+    """Returns the data set with two training shards of equal sizes."""
     file, info = shard(folder), folder / "dataset_info.json"
     records = records_of(file)
     file.unlink()
@@ -96,7 +96,7 @@ def message(folder, file):
     )
 
 
-def test_a_shard_of_another_split_is_noticed(folder):
+def test_a_shard_of_another_split_is_detected(folder):
     test, train = shard(folder, "test"), shard(folder)
     assert test.stat().st_size == train.stat().st_size
     shutil.copyfile(train, test)
@@ -106,27 +106,27 @@ def test_a_shard_of_another_split_is_noticed(folder):
     assert len(PreparedSplit(folder, "train")) == 8
 
 
-def test_a_shard_of_another_size_is_noticed(folder):
+def test_a_shard_of_another_size_is_detected(folder):
     train = shard(folder)
     train.write_bytes(train.read_bytes() + bytes(64))
     with pytest.raises(DamagedError, match=rf"{train.name} has \d+ of 131072 bytes; remove"):
         PreparedSplit(folder, "train")
 
 
-def test_a_shard_of_another_data_set_is_noticed(folder, prepared):
+def test_a_shard_of_another_data_set_is_detected(folder, prepared):
     shutil.copyfile(shard(prepared[1]), shard(folder))
     with pytest.raises(DamagedError, match=message(folder, shard(folder))):
         PreparedSplit(folder, "train")
 
 
-def test_shards_that_changed_places_are_noticed(folder, divided):
+def test_swapped_shards_are_detected(folder, divided):
     exchange(*divided)
     with pytest.raises(DamagedError, match=message(folder, divided[0])):
         PreparedSplit(folder, "train")
 
 
-def test_a_single_record_that_is_another_is_noticed_in_training_and_evaluation(folder, divided):
-    """It lies in a shard that opening does not look into."""
+def test_a_single_replaced_record_is_detected_in_training_and_evaluation(folder, divided):
+    """The record is in a shard that opening does not read."""
     records = records_of(divided[1])
     write_records(divided[1], [records[1], records[0], *records[2:]])
     source = PreparedSplit(folder, "train")
@@ -154,7 +154,7 @@ DESCRIBING = ("dataset_info.json", "features.json", "metadata.json", "label.labe
 
 
 @pytest.mark.parametrize("name", [*DESCRIBING, "sizes.json"])
-def test_a_flipped_bit_in_what_describes_the_data_is_noticed(folder, name):
+def test_a_flipped_bit_in_the_metadata_is_detected(folder, name):
     file = folder / name
     sound = file.read_bytes()
     rng = np.random.default_rng(0)
@@ -169,15 +169,15 @@ def test_a_flipped_bit_in_what_describes_the_data_is_noticed(folder, name):
     assert len(PreparedSplit(folder, "train")) == 8
 
 
-def test_classes_that_changed_names_are_noticed(folder):
-    """Files of equal sizes: without a checksum every video would have the other's class."""
+def test_swapped_class_names_are_detected(folder):
+    """The files have equal sizes; without a checksum, videos would get wrong classes."""
     (folder / "label.labels.txt").write_text("walk\nsit\n")
     with pytest.raises(DamagedError, match=r"label.labels.txt is truncated or changed; remove"):
         PreparedSplit(folder, "train")
 
 
 @pytest.mark.parametrize("kept", ["sizes", "nothing"])
-def test_what_earlier_versions_prepared_is_read_on(folder, kept):
+def test_data_sets_of_earlier_versions_are_read(folder, kept):
     file = folder / "sizes.json"
     sizes = json.loads(file.read_text())
     sums = sizes.pop("crc32")
@@ -199,7 +199,7 @@ def test_what_earlier_versions_prepared_is_read_on(folder, kept):
 
 
 def test_checksums_are_those_of_the_records(folder):
-    """Taken anew, by the other function that Python has."""
+    """Recomputed with Python's other CRC function."""
     sums = json.loads((folder / "sizes.json").read_text())["crc32"]["records"]
     for split in ("train", "test"):
         file = shard(folder, split)
@@ -208,7 +208,7 @@ def test_checksums_are_those_of_the_records(folder):
 
 
 def test_a_data_set_of_tfds_itself_can_have_checksums(folder):
-    """As of TFDS's own data sets, which bring no metadata of ours."""
+    """TFDS's own data sets have no metadata of ours."""
     for name in ("metadata.json", "sizes.json"):
         (folder / name).unlink()
     features = json.loads((folder / "features.json").read_text())
@@ -223,7 +223,7 @@ def test_a_data_set_of_tfds_itself_can_have_checksums(folder):
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"root": ' * 50_000, "[]", "5", '{"root": 1}'])
-def test_a_damaged_record_of_the_files_is_no_record(folder, content):
+def test_a_damaged_record_of_source_files_counts_as_missing(folder, content):
     (folder / "source.json").write_text(content)
     assert SourceFiles.read(folder) is None
     assert recorded_root(folder) in (None, "1")
@@ -233,7 +233,7 @@ def test_a_damaged_record_of_the_files_is_no_record(folder, content):
     "content", ["[" * 100_000, '{"featuresDict": ' * 100_000, "{}", "null", '"x"', "[1e999]", "NaN"]
 )
 @pytest.mark.parametrize("name", [*DESCRIBING[:3], "sizes.json"])
-def test_what_describes_the_data_may_be_any_json(folder, name, content):
+def test_metadata_may_be_any_json(folder, name, content):
     (folder / name).write_text(content)
     if name != "sizes.json":
         (folder / "sizes.json").unlink()
@@ -257,7 +257,7 @@ def run(name, *arguments):
 
 @pytest.mark.slow
 def test_training_and_evaluation_end_in_one_line(tmp_path):
-    """A run is trained, then a shard takes another's place."""
+    """A run is trained, then a shard is replaced by another."""
     prepare(tmp_path, 0)
     settings = [
         "--config=configs/folder.py",

@@ -1,4 +1,4 @@
-"""Settings that nothing can be done with: each is refused in one line before anything begins."""
+"""Tests invalid settings: each is refused in one line before anything starts."""
 
 import pytest
 
@@ -104,7 +104,7 @@ def train(tmp_path, *arguments):
         ),
     ],
 )
-def test_a_run_is_refused_in_one_line_before_it_begins(tmp_path, setting, message):
+def test_a_run_with_invalid_settings_is_refused_before_it_starts(tmp_path, setting, message):
     done = train(tmp_path, "--config=configs/synthetic.py", f"--config.{setting}")
     assert message in refusal(done)
     assert not (tmp_path / "run").exists()
@@ -124,7 +124,7 @@ def test_mistakes_in_a_configuration_file_are_one_line(tmp_path):
     assert "No module named 'not_there'" in refusal(train(tmp_path, f"--config={file}"))
 
 
-def test_a_missing_configuration_is_named_whatever_changes_it(tmp_path):
+def test_a_missing_configuration_is_named_before_its_changed_settings(tmp_path):
     done = train(tmp_path, "--config=configs/nope.py", "--config.train.ema=0.5")
     said = refusal(done)
     assert said.startswith("error: --config=configs/nope.py: there is no such file; ")

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C at moments in which a main thread hears nothing."""
+"""Tests SIGTERM and Ctrl-C while the main thread cannot handle signals."""
 
 import os
 import signal
@@ -33,14 +33,14 @@ except Terminated:
     print("tidied", flush=True)
     sys.exit(9)
 """
-# What a machine under load may need to end a process.
+# Seconds that a loaded machine may need to end a process.
 SOON = 20
 
 
 def asked(process):
-    """How a process ends that SIGTERM asks to, once it is busy."""
+    """Sends SIGTERM to a process once it is busy; returns the process."""
     wait_for_line(process, "busy")
-    # It says so a moment before.
+    # The process prints this shortly before.
     time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
     return process
@@ -64,13 +64,13 @@ def test_a_run_with_something_to_lose_stays_and_a_second_sigterm_ends_it():
     assert errors == "ended by a second SIGTERM\n"
 
 
-def test_a_command_that_is_asked_to_end_tidies_up():
+def test_a_command_cleans_up_after_sigterm():
     process = asked(start(ENDING.format(work="time.sleep(600)")))
     assert process.communicate(timeout=SOON)[0] == "tidied\n"
     assert process.returncode == 9
 
 
-def test_a_command_that_does_not_hear_is_ended_regardless():
+def test_a_command_that_cannot_handle_sigterm_is_ended_anyway():
     code, errors, _ = ending(asked(start(ENDING.format(work=BUSY))), SOON)
     assert (code, errors) == (143, "ended by SIGTERM\n")
 
@@ -92,10 +92,10 @@ sys.meta_path.insert(0, Slow())
 
 
 def test_ctrl_c_during_imports_is_one_line(tmp_path):
-    """Also where an import would swallow it."""
+    """Also if an import would swallow the exception."""
     (tmp_path / "sitecustomize.py").write_text(SWALLOWING)
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    # Shells start jobs in the background deaf to Ctrl-C, and these tests may run in one.
+    # Background jobs of a shell ignore Ctrl-C, and these tests may run in one.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments.train", "--workdir=none"],
@@ -116,7 +116,7 @@ def test_ctrl_c_during_imports_is_one_line(tmp_path):
 
 
 def hold(where, name):
-    """A fault: a function of a module is a long call instead."""
+    """Makes a fault: replaces a function of a module by a long call."""
     return (
         f"import {where} as place\n"
         f"def busy(*_, **__):\n    print('busy', flush=True)\n    {BUSY}\n"
@@ -147,7 +147,7 @@ def test_sigterm_during_a_compilation_ends_a_run_at_once_and_frees_its_directory
 
 
 @pytest.mark.slow
-def test_sigterm_during_an_evaluation_leaves_it_to_the_resumed_run(unbroken, tmp_path):
+def test_an_evaluation_interrupted_by_sigterm_is_repeated_by_the_resumed_run(unbroken, tmp_path):
     workdir = tmp_path / "run"
     fault = hold("vidjax.trained.scoring", "Scorer.score")
     process = asked(command("train", *settings(workdir), fault=fault))

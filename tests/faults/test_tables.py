@@ -1,4 +1,4 @@
-"""CSV files that are not what they should be: errors name the file, and the line if they can."""
+"""Tests invalid CSV files: errors name the file, and the line if possible."""
 
 import csv
 import os
@@ -71,7 +71,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("message", DAMAGED)
-def test_what_a_manifest_cannot_mean_is_refused_by_name(folder, message):
+def test_errors_in_manifests_are_refused_by_name(folder, message):
     with pytest.raises(ManifestError, match=message) as refused:
         read_manifest(manifest(folder, DAMAGED[message]))
     assert "videos.csv" in str(refused.value)
@@ -100,12 +100,12 @@ def test_a_byte_order_mark_is_read_by_every_command(folder, tmp_path):
     assert [each.path for each in read_verdicts(output)] == ["v0.mp4"]
 
 
-def test_empty_cells_at_the_end_of_a_row_are_nothing(folder):
+def test_empty_cells_at_the_end_of_a_row_are_ignored(folder):
     file = manifest(folder, HEAD + "v0.mp4,walk,train,,\n\nv1.mp4,sit,train\n")
     assert read_manifest(file).classes == ("sit", "walk")
 
 
-def test_pipes_and_devices_are_no_manifests(tmp_path):
+def test_pipes_and_devices_are_refused_as_manifests(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     found = []
 
@@ -137,7 +137,7 @@ def test_commands_refuse_a_pipe_in_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", " \n "])
-def test_a_label_on_several_lines_is_read_as_one_and_shifts_no_other(folder, tmp_path, line_break):
+def test_a_label_with_line_breaks_is_read_as_one_line(folder, tmp_path, line_break):
     rows = [f'v0.mp4,"bow{line_break}deeply",train', "v1.mp4,sit,train", "v2.mp4,walk,train"]
     file = tmp_path / "lines.csv"
     file.write_bytes((HEAD + "\n".join(rows)).encode())
@@ -147,7 +147,7 @@ def test_a_label_on_several_lines_is_read_as_one_and_shifts_no_other(folder, tmp
     assert "is written on several lines; it is read as 'bow deeply'" in found.notes[0]
 
 
-def test_two_unicode_forms_of_a_word_are_one_class_and_it_is_said(folder, tmp_path):
+def test_two_unicode_forms_of_a_word_are_one_class_with_a_note(folder, tmp_path):
     composed, apart = (unicodedata.normalize(form, "d\u00e9j\u00e0") for form in ("NFC", "NFD"))
     assert composed != apart
     rows = [f"v0.mp4,{composed},train", f"v1.mp4,{apart},train", f"v2.mp4,{apart},test"]
@@ -155,7 +155,7 @@ def test_two_unicode_forms_of_a_word_are_one_class_and_it_is_said(folder, tmp_pa
     assert found.classes == (composed,)
     (note,) = found.notes
     assert "is written in several Unicode forms" in note
-    # Classes of folders, which macOS writes apart.
+    # Class folders, whose accents macOS stores separately.
     for name in (composed, apart, "walk"):
         write_video(folder / "all" / name / "a.mp4", numbered_frames(4))
         write_video(folder / "all" / name / "b.mp4", numbered_frames(4))
@@ -168,7 +168,7 @@ def test_two_unicode_forms_of_a_word_are_one_class_and_it_is_said(folder, tmp_pa
     assert len(notes) == 1
 
 
-def test_labels_that_differ_in_case_alone_are_told(folder):
+def test_labels_that_differ_only_in_case_cause_a_warning(folder):
     file = manifest(folder, HEAD + "v0.mp4,Walk,train\nv1.mp4,walk,train\nv2.mp4,sit,train\n")
     found = read_manifest(file)
     assert found.classes == ("Walk", "sit", "walk")
@@ -176,7 +176,7 @@ def test_labels_that_differ_in_case_alone_are_told(folder):
     assert "'Walk', 'walk' differ only in case or spaces" in note
 
 
-def test_links_do_not_hide_that_a_video_is_in_both_splits(folder):
+def test_a_video_in_both_splits_is_detected_through_links(folder):
     (folder / "link.mp4").symlink_to("v0.mp4")
     file = manifest(folder, HEAD + "v0.mp4,walk,train\nlink.mp4,walk,test\n")
     with pytest.raises(ManifestError, match=r"'v0.mp4' in train and 'link.mp4' in test"):
@@ -184,7 +184,7 @@ def test_links_do_not_hide_that_a_video_is_in_both_splits(folder):
     assert len(read_manifest(file, allow_group_leak=True).entries) == 2
 
 
-def test_pieces_of_a_video_that_do_not_meet_may_be_in_both_splits(folder):
+def test_separate_segments_of_a_video_may_be_in_both_splits(folder):
     rows = ["v0.mp4,walk,train,0,2", "v0.mp4,walk,test,2,4", "v0.mp4,sit,train,1,2"]
     file = manifest(folder, "path,label,split,start,end\n" + "\n".join(rows))
     assert len(read_manifest(file).entries) == 3
@@ -194,7 +194,7 @@ FORMULAS = ["=1+1", "+x", "-x", "@x", "'=1+1", "''-x", "'quoted'", "plain", "\tx
 
 
 @pytest.mark.parametrize("name", FORMULAS)
-def test_cells_are_no_formulas_and_are_read_as_they_were(name, tmp_path):
+def test_formulas_in_cells_are_escaped_and_restored(name, tmp_path):
     file = tmp_path / "table.csv"
     with file.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([["name", "value"], tables.cells([name, -1.5])])
@@ -207,7 +207,7 @@ def test_cells_are_no_formulas_and_are_read_as_they_were(name, tmp_path):
     ]
 
 
-def test_predictions_of_formulas_are_compared(tmp_path):
+def test_predictions_with_formula_names_are_compared(tmp_path):
     classes = ["=HYPERLINK(0)", "-1", "walk"]
     videos = [f"{'=+-@'[k % 4]}{k}.mp4" for k in range(12)]
     labels = np.arange(12) % 3
@@ -233,7 +233,7 @@ MATHEMATICS = [r"$100\bar$", "win $5_$ now", "a\\$b", "$", "x" * 500, "$x$" * 99
 
 
 @pytest.mark.parametrize("label", MATHEMATICS, ids=lambda label: label[:12])
-def test_labels_are_no_mathematics_in_pictures(tmp_path, label):
+def test_labels_are_not_drawn_as_mathematics(tmp_path, label):
     files = write_report(
         tmp_path, "test", videos=["a", "b"], scores=np.eye(2), labels=np.arange(2),
         classes=[label, "walk"], facts={},
@@ -279,7 +279,7 @@ def test_verdicts_with_a_flipped_byte_are_read_or_named(tmp_path):
             assert re.search(r"line \d|not a table of verdicts|two columns", error), error
             refused += 1
         else:
-            # None is lost in silence, but for a last one that seems to be torn.
+            # No row is lost silently, except for a last one that seems incomplete.
             assert len(found) >= 2
     assert refused > 100
 
@@ -298,7 +298,7 @@ def test_a_damaged_table_of_verdicts_is_refused_by_line(tmp_path, folder):
         broken_video(file, listed)
 
 
-def test_a_row_that_was_being_written_is_left_out(tmp_path):
+def test_an_incomplete_row_is_skipped(tmp_path):
     file = write_verdicts(tmp_path / "verdicts.csv")
     whole = file.read_bytes()
     begin = whole.rindex(b"d.mp4")
@@ -307,6 +307,6 @@ def test_a_row_that_was_being_written_is_left_out(tmp_path):
         assert len(list(read_verdicts(file))) == 2
     file.write_bytes(whole[:-1])
     assert list(read_verdicts(file)) == VERDICTS
-    # A letter of several bytes, cut in the middle.
+    # A letter of several bytes, truncated in the middle.
     file.write_bytes(whole + "\u00e9.mp4".encode()[:1])
     assert list(read_verdicts(file)) == VERDICTS

@@ -1,4 +1,4 @@
-"""Video files that cannot be read, and names that are hardly text: each is one verdict."""
+"""Tests unreadable video files and unusual file names: each gets one verdict."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a fil
 
 @pytest.fixture
 def videos():
-    """A folder that any user may enter, unlike pytest's own."""
+    """Makes a folder that any user may enter, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     write_video(folder / "sound.mp4", numbered_frames(8))
@@ -59,8 +59,8 @@ def test_a_file_without_permission_is_unreadable(videos):
 
 
 @linux
-def test_one_file_that_cannot_be_read_is_one_verdict(videos):
-    # The memory of a process at address 0: reading it is an error of the device.
+def test_an_unreadable_file_gets_one_verdict(videos):
+    # The memory of a process at address 0: reading it is a device error.
     (videos / "failing.mp4").symlink_to("/proc/self/mem")
     (videos / "folder.mp4").mkdir()
     (videos / "dangling.mp4").symlink_to(videos / "nowhere")
@@ -69,7 +69,7 @@ def test_one_file_that_cannot_be_read_is_one_verdict(videos):
         "path\nfailing.mp4\nfolder.mp4\ndangling.mp4\nsound.mp4\nsound.mp4/inside.mp4\n"
     )
     for _ in range(2):
-        # The second time finds the first one's table.
+        # The second call finds the table of the first.
         done = run_command(
             "experiments.check_videos", videos / "all.csv", f"--output={output}", "--workers=1"
         )
@@ -86,7 +86,7 @@ def test_one_file_that_cannot_be_read_is_one_verdict(videos):
 
 
 @linux
-def test_a_verdict_of_the_moment_condemns_no_video(videos):
+def test_a_temporary_verdict_excludes_no_video(videos):
     (videos / "walk").mkdir()
     for name in ("a", "b"):
         shutil.copy(videos / "sound.mp4", videos / "walk" / f"{name}.mp4")
@@ -133,13 +133,13 @@ def test_names_of_any_kind_get_verdicts(videos):
         found = {each.path: each.verdict for each in read_verdicts(output)}
         told = {r"two\nlines.mp4", r"red\x1b[31m.mp4", r"d\xe9j\xe0.mp4", "sound.mp4"}
         assert found == dict.fromkeys({*NAMES.values(), *told}, "ok")
-        # Each is one line, of text alone.
+        # Each is one line of plain text.
         assert len(output.read_text("utf-8").splitlines()) == len(found) + 1
         assert output.read_text("utf-8").replace("\n", "").isprintable()
         assert "\x1b" not in done.stderr
 
 
-def test_names_of_text_are_prepared_and_read_back(videos, tmp_path):
+def test_unusual_printable_names_are_prepared_and_read_back(videos, tmp_path):
     for name in NAMES.values():
         copy_as(videos, f"walk/{name}")
     (videos / "sound.mp4").unlink()
@@ -151,7 +151,7 @@ def test_names_of_text_are_prepared_and_read_back(videos, tmp_path):
 
 
 @pytest.mark.parametrize("name", [*STRANGE.values(), os.fsdecode(b"d\xe9j.mp4")])
-def test_a_folder_with_names_that_are_no_line_of_text_is_refused_in_one(videos, name):
+def test_a_folder_with_unprintable_names_is_refused_in_one_line(videos, name):
     copy_as(videos, f"walk/{name}")
     (videos / "sound.mp4").unlink()
     with pytest.raises(ManifestError, match="the path 'walk/.*rename it") as refused:
@@ -159,7 +159,7 @@ def test_a_folder_with_names_that_are_no_line_of_text_is_refused_in_one(videos, 
     assert str(refused.value).isprintable()
 
 
-def test_a_file_of_text_with_the_name_of_a_video_is_told(videos):
+def test_a_text_file_with_a_video_suffix_is_named(videos):
     (videos / "x.mp4").write_text('<svg xmlns="http://www.w3.org/2000/svg"></svg>')
     with pytest.raises(DecodeError, match="x.mp4: not a readable video"):
         read_video(videos / "x.mp4")

@@ -1,4 +1,4 @@
-"""Processes that hang: each says where its threads are and leaves with 69."""
+"""Tests hanging processes: each prints the stacks of its threads and exits with 69."""
 
 import signal
 import socket
@@ -13,7 +13,7 @@ from tests.faults.tiny import command, ending, settings, start, wait_for_line
 from tests.training.test_resume import wait_for_step
 from vidjax import watchdog
 
-# What a machine under load may take beyond the stated time.
+# Seconds that a loaded machine may take beyond the stated time.
 SOON = 30
 PROGRAM = """
 import ctypes, sys, time
@@ -28,13 +28,13 @@ print("done")
 
 
 def begun(work, seconds=1, before=""):
-    """A process that is watched, and does something of which it gives no sign."""
+    """Starts a watched process that works without reporting progress."""
     process = start(PROGRAM.format(work=work, seconds=seconds, before=before))
     wait_for_line(process, "busy")
     return process
 
 
-def test_a_process_in_which_nothing_moves_says_where_its_threads_are_and_leaves():
+def test_a_hanging_process_prints_its_stacks_and_exits():
     stuck = "def stuck():\n    time.sleep(600)"
     code, errors, _ = ending(begun("stuck()", before=stuck), SOON)
     assert code == 69
@@ -51,7 +51,7 @@ def test_a_library_that_hangs_may_hold_the_interpreter_lock():
 
 
 @pytest.mark.slow
-def test_whoever_reads_what_is_printed_may_hang_too():
+def test_the_reader_of_the_output_may_hang_too():
     full = "import os; os.set_blocking(2, False)\ntry:\n    while os.write(2, b'x' * 1024): pass\n"
     full += "except BlockingIOError: os.set_blocking(2, True)"
     process = begun("time.sleep(600)", before=full)
@@ -59,7 +59,7 @@ def test_whoever_reads_what_is_printed_may_hang_too():
     process.communicate()
 
 
-def test_a_stopped_process_leaves_as_soon_as_it_goes_on():
+def test_a_stopped_process_exits_as_soon_as_it_continues():
     process = begun("time.sleep(600)", seconds=4)
     process.send_signal(signal.SIGSTOP)
     time.sleep(5)
@@ -79,14 +79,14 @@ STAYING = {
 
 
 @pytest.mark.parametrize("work", STAYING.values(), ids=STAYING)
-def test_who_gives_signs_compiles_or_waits_for_others_stays(work):
+def test_a_process_that_progresses_compiles_or_waits_continues(work):
     process = begun(work)
     out, errors = process.communicate(timeout=SOON)
     assert (process.returncode, out, errors) == (0, "done\n", "")
 
 
 @pytest.mark.slow
-def test_a_compilation_and_what_comes_after_a_pause_have_an_end():
+def test_compilations_and_work_after_a_pause_are_limited():
     for work in (
         "watchdog.report_progress('it', compiling=True); time.sleep(600)",
         "with watchdog.paused(): time.sleep(1.5)\n    time.sleep(600)",
@@ -95,7 +95,7 @@ def test_a_compilation_and_what_comes_after_a_pause_have_an_end():
         assert code == 69, errors
 
 
-def test_without_a_time_nothing_is_watched():
+def test_a_limit_of_zero_disables_the_watchdog():
     before = threading.active_count()
     with watchdog.Watchdog(0, 69):
         assert threading.active_count() == before
@@ -112,7 +112,7 @@ catalog._module = lambda name: SimpleNamespace(prepare=prepare)
 """
 
 
-def test_whoever_prepares_a_data_set_is_not_watched_until_it_is_done():
+def test_the_watchdog_is_paused_while_a_data_set_is_prepared():
     work = "catalog.prepare('any', catalog.Request(Path()))\n    print('prepared', flush=True)"
     work += "\n    time.sleep(600)"
     process = begun(work, before=PREPARING)
@@ -132,7 +132,7 @@ DECODER = "import cv2, time\ncv2.imdecode = lambda *_: time.sleep(600)"
 
 
 def decoder_stuck_after(step, workdir):
-    """A fault: when the run has told of a step, no picture is decoded any more."""
+    """Makes a fault: after the run has reported a step, decoding a frame never returns."""
     return f"""
 import cv2, time
 from pathlib import Path
@@ -148,7 +148,7 @@ cv2.imdecode = stuck
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [0, 30])
 def test_a_decoder_that_never_returns_ends_a_training(tmp_path, step):
-    """From the beginning, and in the middle; then the same command goes on."""
+    """From the beginning, and in the middle; then the same command resumes."""
     workdir = tmp_path / "run"
     stuck = decoder_stuck_after(step, workdir)
     process = command("train", *settings(workdir), "--hang_timeout=8", fault=stuck)
@@ -170,7 +170,7 @@ def test_a_decoder_that_never_returns_ends_an_evaluation(tiny_run):
 
 @pytest.mark.slow
 def test_a_store_that_never_answers_ends_a_training(tmp_path):
-    """It takes the question, as a server does that hangs, and says nothing."""
+    """The store accepts requests like a hanging server, and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         asking = f"""
 import socket
@@ -188,7 +188,7 @@ SyntheticSplit.__getitem__ = ask
 
 
 def job_of_two(workdir, *faults):
-    """Two processes that train, each with a fault; what JAX itself notices is not asked for."""
+    """Starts two training processes with faults, and with a long heartbeat limit of JAX."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"--coordinator_address=127.0.0.1:{free.getsockname()[1]}"
     flags = [address, "--num_processes=2", "--heartbeat_timeout=600", "--hang_timeout=12"]
@@ -200,7 +200,7 @@ def job_of_two(workdir, *faults):
 
 
 @pytest.mark.slow
-def test_a_decoder_that_hangs_in_one_process_is_told_by_what_that_one_waits_for(tmp_path):
+def test_the_process_with_a_hanging_decoder_names_its_work(tmp_path):
     workdir = tmp_path / "run"
     job = job_of_two(workdir, "", decoder_stuck_after(21, workdir))
     try:
@@ -231,7 +231,7 @@ def test_a_stopped_process_ends_the_others_and_then_itself(tmp_path, stopped):
         assert seconds < 12 + SOON
         job[stopped].send_signal(signal.SIGCONT)
         code, errors, _ = ending(job[stopped], SOON)
-        # Whether its own watch or JAX, which misses the other one, is the first to see it.
+        # Either its own watchdog or JAX, which misses the other process, detects it first.
         assert code in (69, -signal.SIGABRT), errors
         assert "hangs: no progress" in errors
     finally:

@@ -1,4 +1,4 @@
-"""Clips that lie on several devices are convolved where they lie; in a process of its own."""
+"""Tests convolutions of clips on several devices, in a separate process."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def test_values_are_those_of_one_device(reports):
     assert {each["name"]: each["distance"] for each in reports if each["distance"] > 1e-5} == {}
 
 
-def test_devices_exchange_sums_of_gradients_alone(reports):
+def test_devices_exchange_only_sums_of_gradients(reports):
     def expected(name):
         return ["all-reduce"] if "kernel_gradient" in name or "summed" in name else []
 
@@ -87,6 +87,6 @@ def test_devices_exchange_sums_of_gradients_alone(reports):
     assert {name: kinds for name, kinds in sent.items() if kinds != expected(name)} == {}
 
 
-def test_most_algorithms_are_tried(reports):
+def test_most_algorithms_are_tested(reports):
     tried = {re.split(", ", each["name"])[0] for each in reports}
     assert {"winograd", "im2col", "taps", "frame_by_frame", "shifted", "col2im"} <= tried

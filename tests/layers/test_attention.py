@@ -1,4 +1,4 @@
-"""Layers of the networks that the works compare with, against their equations in NumPy."""
+"""Tests layers of the networks that the papers compare with, against their equations in NumPy."""
 
 import flax.linen as nn
 import jax
@@ -19,7 +19,7 @@ X = RNG.normal(size=(2, 3, 4, 6, 8)).astype(np.float32)
 
 
 def run(module, x=X, seed=1, **kwargs):
-    """A module with random parameters: its result, and these by their path."""
+    """Runs a module with random parameters; returns its result, and the parameters by path."""
     variables = module.init(jax.random.key(0), x, **kwargs)
     rng = np.random.default_rng(seed)
     variables = jax.tree.map(lambda leaf: rng.uniform(0.1, 1, leaf.shape), variables)
@@ -40,7 +40,7 @@ def halved(x):
 
 
 def attended(weights, variant, similarity):
-    """Wang et al., eq. 1 to 6, position by position."""
+    """Computes eq. 1 to 6 of Wang et al. position by position."""
     queries = dense(X, weights, "query")
     keys = dense(halved(X) if variant == "wang" else X, weights, "key")
     values = dense(halved(X) if variant == "wang" else X, weights, "value")
@@ -68,14 +68,14 @@ def test_each_position_attends_to_all(variant, similarity):
     np.testing.assert_allclose(y, attended(weights, variant, similarity), rtol=2e-5, atol=2e-5)
 
 
-def test_compact_attention_is_one_number_a_group():
+def test_compact_attention_is_one_number_per_group():
     y, weights = run(CompactNonLocal(channel_groups=2), train=False)
     t, p, g = (
         dense(X, weights, name).reshape(*X.shape[:4], 2, 2) for name in ("query", "key", "value")
     )
     products = (p * g).sum((1, 2, 3, 5))
     z = t * products[:, None, None, None, :, None]
-    # Inputs of a group, groups, outputs of a group.
+    # Inputs per group, groups, outputs per group.
     out = np.einsum("bthwgi,igo->bthwgo", z, weights["expand/kernel"].reshape(2, 2, 4))
     mean, var = out.mean((1, 2, 3, 5), keepdims=True), out.var((1, 2, 3, 5), keepdims=True)
     normed = ((out - mean) / np.sqrt(var + 1e-5)).reshape(X.shape)
@@ -83,7 +83,7 @@ def test_compact_attention_is_one_number_a_group():
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_descriptors_weigh_channels_by_means_and_maxima():
+def test_descriptors_weight_channels_by_means_and_maxima():
     y, weights = run(GlobalDescriptor(), train=False)
     means, maxima = X.mean((1, 2, 3)), X.max((1, 2, 3))
     shares = special.softmax(means, axis=1)
@@ -123,7 +123,7 @@ def test_one_kernel_convolves_three_views(variant):
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_curves_spread_a_kernel_in_time():
+def test_curves_extend_a_kernel_in_time():
     y, weights = run(TemporalMixtureConv(5, frames=3))
     curves = mixture_curves(weights["centre"], weights["gamma"], 3)
     np.testing.assert_allclose(curves.sum(1), 1, atol=1e-5)
@@ -139,7 +139,7 @@ def test_curves_spread_a_kernel_in_time():
 @pytest.mark.parametrize(
     "module", [NonLocal(), CompactNonLocal(channel_groups=2)], ids=["non-local", "compact"]
 )
-def test_a_block_begins_as_nothing_and_learns(module: nn.Module):
+def test_a_block_starts_as_the_identity_and_learns(module: nn.Module):
     variables = module.init(jax.random.key(0), X, train=False)
 
     def total(params):

@@ -11,7 +11,7 @@ UPSTREAM = RNG.normal(1, 1, X.shape)
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 1, 1, 1, 3), (2, 4, 1, 1, 1)])
-def test_values_are_spread_and_rounded_once(shape):
+def test_values_are_broadcast_and_rounded_once(shape):
     values = jnp.asarray(RNG.normal(size=shape), jnp.float32)
     x = jnp.asarray(X, jnp.bfloat16)
     expected = np.broadcast_to(np.asarray(values.astype(jnp.bfloat16)), X.shape)
@@ -20,8 +20,8 @@ def test_values_are_spread_and_rounded_once(shape):
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((3,), (0, 1, 2, 3)), ((2, 1, 1, 1, 3), (1, 2, 3))])
-def test_gradients_of_many_positions_lose_nothing(shape, axes):
-    """A sum of 2,304 or more numbers around 1: added up in bfloat16 it would end at 256."""
+def test_gradients_of_many_positions_are_accurate(shape, axes):
+    """A sum of at least 2,304 numbers around 1 would end at 256 in bfloat16."""
     x, upstream = (jnp.asarray(a, jnp.bfloat16) for a in (X, UPSTREAM))
 
     @jax.jit

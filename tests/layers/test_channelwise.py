@@ -36,7 +36,7 @@ def random_variables(module, x=X):
 
 
 def correlated(x, kernel, strides=(1, 1, 1)):
-    """Each channel by itself through SciPy, padded by k // 2, in float64."""
+    """Correlates each channel separately with SciPy, padded by k // 2, in float64."""
     pads = [(0, 0), *((size // 2, size // 2) for size in kernel.shape[:3]), (0, 0)]
     padded = np.pad(np.float64(x), pads)
     t, h, w = strides
@@ -51,7 +51,7 @@ def correlated(x, kernel, strides=(1, 1, 1)):
 
 
 def preserved(variables, x, strides=(1, 1, 1), train=False, epsilon=1e-5):
-    """The equations in float64, and the batch's mean and unbiased variance between."""
+    """Computes the equations in float64; also returns the batch's mean and unbiased variance."""
     params, stats = variables["params"], variables["batch_stats"]["norm"]
     y = np.float64(x) @ params["point"]["kernel"][0, 0, 0]
     flat = y.reshape(-1, y.shape[-1])
@@ -71,12 +71,12 @@ def test_channelwise_correlates_each_channel_by_itself(kernel_size, strides):
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_channelwise_has_one_kernel_a_channel_and_no_bias():
+def test_channelwise_has_one_kernel_per_channel_and_no_bias():
     variables = jax.eval_shape(channelwise(4, (3, 5, 1)).init, jax.random.key(0), X)
     assert jax.tree.map(np.shape, variables) == {"params": {"kernel": (3, 5, 1, 1, 4)}}
 
 
-def test_channelwise_is_called_by_its_name():
+def test_channelwise_uses_the_given_module_name():
     assert channelwise(4, (3, 3, 3), name="shift").name == "shift"
 
 
@@ -105,7 +105,7 @@ def test_channelwise_preserving_interactions_has_a_pointwise_and_a_channelwise_k
 
 
 @pytest.mark.parametrize(("kernel_size", "strides"), CASES)
-def test_channelwise_preserving_interactions_is_its_equations(kernel_size, strides):
+def test_channelwise_preserving_interactions_follows_its_equations(kernel_size, strides):
     module = InteractionPreserved(6, kernel_size, strides)
     variables = random_variables(module)
     y = module.apply(variables, X, train=False)
@@ -117,7 +117,7 @@ def test_channelwise_preserving_interactions_is_its_equations(kernel_size, strid
 def test_channelwise_preserving_interactions_has_no_activation_between():
     module = InteractionPreserved(6)
     variables = random_variables(module)
-    # Without a shift by mean or bias the whole is linear, which no activation would leave.
+    # Without a mean or bias the module is linear, which an activation would break.
     variables["batch_stats"]["norm"]["mean"] = np.zeros(6, np.float32)
     variables["params"]["norm"]["bias"] = np.zeros(6, np.float32)
     one = module.apply(variables, X, train=False)
@@ -125,7 +125,7 @@ def test_channelwise_preserving_interactions_has_no_activation_between():
     assert np.abs(one).max() > 0.1
 
 
-def test_channelwise_preserving_interactions_in_training_uses_and_notes_the_batch():
+def test_channelwise_preserving_interactions_in_training_uses_batch_statistics():
     module = InteractionPreserved(6, strides=(1, 2, 2))
     variables = random_variables(module)
     y, updated = module.apply(variables, X, train=True, mutable=["batch_stats"])

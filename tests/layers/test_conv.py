@@ -37,7 +37,7 @@ CASES = {
     "odd sizes": ((1, 3, 7, 5, 4), (1, 3, 3, 4, 5), (1, 1, 1), ((0, 0), (1, 1), (2, 0)), 1),
     "channel-wise temporal": ((2, 5, 4, 4, 8), (5, 1, 1, 1, 8), (1, 1, 1), None, 8),
 }
-# A case for each way of adding taps up.
+# A case for each way of summing the taps.
 ROUNDED = [
     "dense",
     "dense strided",
@@ -57,7 +57,7 @@ def arrays(case, dtype=np.float32):
 
 
 def value_and_gradients(case, lowering, dtype=np.float32, given=None, options=UNOPTIMIZED):
-    """Computed in `dtype` from numbers that were rounded to `given`, the same if not said."""
+    """Computes in `dtype` from numbers that were rounded to `given`, by default the same."""
     given = given or dtype
     x, kernel = (jnp.asarray(a, given).astype(dtype) for a in arrays(case))
     _, _, strides, padding, groups = CASES[case]
@@ -74,8 +74,9 @@ def value_and_gradients(case, lowering, dtype=np.float32, given=None, options=UN
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_cpu_form_has_the_values_and_gradients_of_xla(case):
-    # Each way of adding taps up is compiled as for anyone; to do so with all takes twice as long.
+def test_cpu_algorithms_have_the_values_and_gradients_of_xla(case):
+    # Each way of summing the taps is compiled with default options; doing so for all cases takes
+    # twice as long.
     options = OPTIMIZED if case in ROUNDED else UNOPTIMIZED
     for ours, theirs in zip(
         value_and_gradients(case, "cpu", options=options),
@@ -119,7 +120,7 @@ def test_one_channel_is_scipy_correlation(lowering):
         ((2, 2, 2, 4), (1, 1, 1, 4, 5), 1, r"\[B, T, H, W, C\]"),
     ],
 )
-def test_what_does_not_fit_is_named(x, kernel, groups, message):
+def test_invalid_shapes_are_refused(x, kernel, groups, message):
     with pytest.raises(ValueError, match=message):
         conv3d(jnp.zeros(x), jnp.zeros(kernel), groups=groups)
 
@@ -136,7 +137,7 @@ def test_lowering_is_chosen_by_backend_and_can_be_forced():
         resolve("fast")
 
 
-def test_module_has_the_kernel_it_says():
+def test_the_module_has_the_stated_kernel():
     module = Conv(6, (3, 1, 1), groups=2, use_bias=True, dtype=jnp.bfloat16)
     x = jnp.ones((1, 4, 2, 2, 4))
     variables = module.init(jax.random.key(0), x)
@@ -146,7 +147,7 @@ def test_module_has_the_kernel_it_says():
     assert module.apply(variables, x).dtype == jnp.bfloat16
 
 
-def test_kernels_start_with_kaimings_deviation():
+def test_kernels_have_kaimings_initial_deviation():
     module = Conv(256, (3, 3, 3))
     kernel = module.init(jax.random.key(0), jnp.ones((1, 1, 3, 3, 16)))["params"]["kernel"]
     expected = np.sqrt(2 / (27 * 256))

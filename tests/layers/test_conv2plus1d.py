@@ -25,7 +25,7 @@ def random_variables(module, x=X):
 
 
 def convolved(x, kernel, strides):
-    """Correlates `[B, T, H, W, C]`, padded by k // 2, in float64."""
+    """Correlates `[B, T, H, W, C]` in float64, padded by k // 2."""
     pads = [(0, 0), *((size // 2, size // 2) for size in kernel.shape[:3]), (0, 0)]
     windows = np.lib.stride_tricks.sliding_window_view(
         np.pad(np.float64(x), pads), kernel.shape[:3], axis=(1, 2, 3)
@@ -35,7 +35,7 @@ def convolved(x, kernel, strides):
 
 
 def factorised(variables, x, strides, time_first, train=False, epsilon=1e-5):
-    """The equations in float64, and the batch's mean and unbiased variance between."""
+    """Computes the equations in float64; also returns the batch's mean and unbiased variance."""
     params, stats = variables["params"], variables["batch_stats"]["norm"]
     order = [("space", (1, *strides[1:])), ("time", (strides[0], 1, 1))]
     (first, first_strides), (second, second_strides) = order[::-1] if time_first else order
@@ -57,7 +57,7 @@ def test_mid_channels_are_the_known_ones(inputs, outputs, space, expected):
 
 
 @pytest.mark.parametrize("space", [1, 3, 5, 7])
-def test_mid_channels_are_the_most_that_cost_no_more_than_the_full_kernel(space):
+def test_mid_channels_are_the_most_with_no_more_parameters_than_the_full_kernel(space):
     for inputs in (3, 16, 64, 130):
         for outputs in (8, 64, 100):
             full = 3 * space**2 * inputs * outputs
@@ -128,7 +128,7 @@ def test_conv2plus1d_is_two_convolutions_with_a_rectified_norm_between(
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=5e-5)
 
 
-def test_conv2plus1d_of_default_mid_is_its_equations():
+def test_conv2plus1d_with_default_mid_follows_its_equations():
     module = Conv2Plus1D(3)
     variables = random_variables(module)
     expected, _ = factorised(variables, X, (1, 1, 1), False)

@@ -1,4 +1,4 @@
-"""Every algorithm against XLA's own convolution, and the choice between them."""
+"""Tests every algorithm against XLA's own convolution, and the choice between them."""
 
 import dataclasses
 import hashlib
@@ -52,7 +52,7 @@ def computed(algorithm, name, problem, arrays):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_algorithm_is_xlas_convolution(case):
+def test_every_algorithm_equals_xlas_convolution(case):
     problem = problem_of(*CASES[case])
     arrays = arrays_of(problem)
     for name in PASSES:
@@ -66,7 +66,7 @@ def test_every_algorithm_is_xlas_convolution(case):
             )
 
 
-def test_each_algorithm_is_for_some_pass_of_some_case():
+def test_each_algorithm_fits_a_pass_of_some_case():
     problems = [problem_of(*case) for case in CASES.values()]
     met = {
         algorithm for name in PASSES for each in problems for algorithm in candidates(name, each)
@@ -75,7 +75,7 @@ def test_each_algorithm_is_for_some_pass_of_some_case():
 
 
 @pytest.mark.parametrize("case", ["dense", "few channels, stride 3", "three taps in time"])
-def test_algorithms_in_parts_are_the_whole(case, monkeypatch):
+def test_computing_in_parts_gives_the_same_result(case, monkeypatch):
     problem = problem_of(*CASES[case])
     arrays = arrays_of(problem)
     whole = {
@@ -98,7 +98,7 @@ def test_parts_are_equal_and_no_more_than_needed():
 
 
 def test_winograd_multiplies_less():
-    """16 products of a quarter of the positions, for nine of all: 2.25 times fewer."""
+    """16 products of a quarter of the positions instead of nine of all: 2.25 times fewer."""
     problem = problem_of((2, 3, 8, 6, 16), (1, 3, 3, 16, 32))
     program = jax.make_jaxpr(partial(winograd.forward, problem))(*arrays_of(problem)["forward"])
     products = [each for each in program.jaxpr.eqns if each.primitive.name == "dot_general"]
@@ -107,7 +107,7 @@ def test_winograd_multiplies_less():
     assert multiplied * 2.25 == 2 * 3 * 8 * 6 * 9 * 16 * 32
 
 
-# Right all the same, and a little slower.
+# The result is still correct, but it takes a little longer.
 TWICE = pytest.mark.xfail(
     jax.__version_info__ >= (0, 11), reason="XLA computes it for each gradient", strict=True
 )
@@ -117,8 +117,8 @@ TWICE = pytest.mark.xfail(
 @pytest.mark.parametrize(
     "kernel", [(1, 3, 3, 4, 8), (3, 3, 3, 4, 8), pytest.param((3, 1, 1, 4, 8), marks=TWICE)]
 )
-def test_winograd_computes_once_what_the_gradient_comes_from(kernel):
-    """Not in each of the tiles, nor for both gradients."""
+def test_winograd_computes_the_source_of_the_gradient_once(kernel):
+    """It is not repeated for each tile, nor for both gradients."""
     problem = problem_of((2, 4, 8, 8, 4), kernel)
     x, g = arrays_of(problem)["kernel_gradient"]
     weights, _ = arrays_of(problem)["input_gradient"]
@@ -135,7 +135,7 @@ def test_winograd_computes_once_what_the_gradient_comes_from(kernel):
     assert sum(line.size for line in lines if line.opcode == "compare") == g.size
 
 
-def test_taps_that_see_padding_alone_are_left_out():
+def test_taps_that_see_only_padding_are_left_out():
     one_frame = problem_of((2, 1, 5, 4, 8), (3, 3, 3, 8, 6))
     assert live_taps(one_frame) == (slice(1, 2), slice(0, 3), slice(0, 3))
     alive = without_dead_taps(one_frame, live_taps(one_frame))
@@ -155,7 +155,7 @@ def test_a_dead_taps_gradient_is_zero():
 
 @pytest.fixture
 def table(tmp_path, monkeypatch):
-    """Writes the table in use, on a machine without oneDNN, which fits nearly everything."""
+    """Writes the table in use; oneDNN is off, because it would fit nearly every convolution."""
     path = tmp_path / "table.csv"
     monkeypatch.setattr(f"{ONEDNN}.available", lambda *_: False)
 
@@ -175,7 +175,7 @@ def row(algorithm, clip="4x8x16x16x64", kernel="3x3x3", backend="cpu", name="for
     return f"{backend},{name},{clip},{kernel},1x1x1,{pads},{outputs},1,{algorithm},1.0,"
 
 
-def test_the_most_similar_measured_convolution_says_the_algorithm(table):
+def test_the_most_similar_measured_convolution_decides_the_algorithm(table):
     table(row("taps"), row("im2col", clip="4x2x4x4x512", outputs=512))
     near, far = (
         problem_of((2, 8, 16, 16, 32), (3, 3, 3, 32, 64)),
@@ -185,7 +185,7 @@ def test_the_most_similar_measured_convolution_says_the_algorithm(table):
     assert choice.choose("forward", far, "cpu") == "im2col"
 
 
-def test_another_kind_extent_or_stride_says_nothing(table):
+def test_rows_of_another_kind_extent_or_stride_are_ignored(table):
     table(row("taps"), row("taps", kernel="1x3x3"))
     strided = problem_of((4, 8, 16, 16, 64), (3, 3, 3, 64, 64), (2, 2, 2))
     assert choice.choose("forward", strided, "cpu") == "im2col"
@@ -194,13 +194,13 @@ def test_another_kind_extent_or_stride_says_nothing(table):
     assert choice.choose("kernel_gradient", time, "cpu") == "winograd"
 
 
-def test_an_algorithm_that_does_not_fit_is_not_taken(table):
+def test_an_algorithm_that_does_not_fit_is_not_chosen(table):
     table(row("winograd", kernel="1x3x3"))
     wide = problem_of((4, 8, 16, 16, 64), (1, 5, 5, 64, 64))
     assert choice.choose("forward", wide, "cpu") == "im2col"
 
 
-def test_the_next_fastest_takes_the_place_of_one_that_is_absent(table, monkeypatch):
+def test_the_next_fastest_replaces_a_missing_algorithm(table, monkeypatch):
     table(row("onednn") + "winograd:2.0 taps:3.0")
     problem = problem_of((4, 8, 16, 16, 64), (3, 3, 3, 64, 64))
     assert choice.choose("forward", problem, "cpu") == "winograd"
@@ -208,7 +208,7 @@ def test_the_next_fastest_takes_the_place_of_one_that_is_absent(table, monkeypat
     assert choice.choose("forward", problem, "cpu") == "onednn"
 
 
-def test_narrow_convolutions_are_onednns_unless_a_table_is_named(table, monkeypatch):
+def test_narrow_convolutions_use_onednn_unless_a_table_is_given(table, monkeypatch):
     def chosen(*problem, **options):
         return choice.choose("forward", problem_of(*problem, **options), "cpu")
 
@@ -216,14 +216,14 @@ def test_narrow_convolutions_are_onednns_unless_a_table_is_named(table, monkeypa
     monkeypatch.setattr(f"{ONEDNN}.available", lambda *_: True)
     strided = ((8, 8, 16, 16, 16), (3, 3, 3, 16, 32), (2, 2, 2))
     assert chosen(*strided) == "onednn"
-    # The table's winners for one tap, for groups and for wide convolutions stay.
+    # For single taps, groups and wide convolutions the table's fastest algorithms are kept.
     assert chosen((8, 8, 16, 16, 16), (1, 1, 1, 16, 32), (2, 2, 2)) == "pointwise"
     assert chosen((4, 2, 8, 8, 256), (1, 3, 3, 256, 576)) == "winograd"
     table(row("taps"))
     assert chosen((8, 8, 16, 16, 16), (3, 3, 3, 16, 16)) == "taps"
 
 
-def test_a_table_that_calls_an_algorithm_a_form_is_read(table):
+def test_a_table_with_the_old_column_form_is_read(table):
     table(row("taps"))
     path = Path(os.environ[choice.VARIABLE])
     path.write_text(path.read_text().replace(",algorithm,", ",form,"))
@@ -237,7 +237,7 @@ def test_a_table_with_the_old_names_of_algorithms_is_read(table):
     assert choice.read_table(path)["cpu"][0].algorithms == names
 
 
-def test_a_backend_without_measurements_has_xlas_own(table):
+def test_a_backend_without_measurements_uses_xlas_convolution(table):
     table(row("winograd", backend="gpu"))
     problem = problem_of((4, 8, 16, 16, 64), (3, 3, 3, 64, 64))
     assert choice.backends() == {"cpu", "gpu"}
@@ -255,13 +255,13 @@ def test_a_given_table_is_described_for_a_runs_records(table, monkeypatch):
     assert choice.given_table() is None
 
 
-def test_a_table_that_is_not_there_is_named(table, monkeypatch, tmp_path):
+def test_a_missing_table_is_named(table, monkeypatch, tmp_path):
     monkeypatch.setenv(choice.VARIABLE, str(tmp_path / "none.csv"))
     with pytest.raises(ValueError, match=r"VIDJAX_CONVOLUTIONS=.*none.csv: no such table"):
         choice.backends()
 
 
-def test_a_row_is_read_as_it_was_written(table):
+def test_a_written_row_is_read_back(table):
     problem = problem_of((2, 3, 9, 8, 12), (1, 3, 2, 3, 8), (1, 2, 2), ((0, 0), (0, 2), (1, -1)), 4)
     written = choice.row_of("forward", problem, "cpu", {"xla": 2.0, "shifted": 1.0})
     table(",".join(written.values()))
@@ -291,13 +291,13 @@ def test_a_table_without_a_column_is_named(tmp_path):
         choice.read_table(tmp_path / "t.csv")
 
 
-def test_a_binary_file_is_no_table(tmp_path):
+def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"\x89PNG\xff")
     with pytest.raises(ValueError, match=r"t.csv is a binary file, not a table"):
         choice.read_table(tmp_path / "t.csv")
 
 
-def test_the_programs_algorithms_are_those_of_the_table(table):
+def test_programs_use_the_algorithms_of_the_table(table):
     problem = problem_of((1, 2, 4, 4, 8), (1, 3, 3, 8, 8))
     x, kernel = arrays_of(problem)["forward"]
     counts = {}

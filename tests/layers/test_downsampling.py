@@ -1,4 +1,4 @@
-"""Halving by a NumPy account of its parts, by golden frames, and by the gradient."""
+"""Tests downsampling against NumPy, golden frames and gradients."""
 
 import functools
 
@@ -34,7 +34,7 @@ ALL = [
 
 
 def weights(values, pool):
-    """What each value of a window counts, `[..., K]`; evaluation's of the stochastic pool."""
+    """Returns the weights of a window's values, `[..., K]`, as in evaluation."""
     if pool == "soft":
         shares = np.exp(values - values.max(-1, keepdims=True))
     elif pool == "max":
@@ -46,7 +46,7 @@ def weights(values, pool):
 
 
 def pooled(x, pool, window, odd):
-    """Each window as one value; an axis of length 1 stays."""
+    """Pools each window to one value; an axis of length 1 stays."""
     window = [min(size, length) for size, length in zip(window, x.shape[1:4], strict=True)]
     for axis, size in enumerate(window, start=1):
         if odd == "replicate" and axis > 1 and x.shape[axis] % size:
@@ -60,7 +60,7 @@ def pooled(x, pool, window, odd):
 
 
 def chosen(x, choose="lowest", squared=False, edge="never"):
-    """Numbers of half of the frames of each clip, float64 `[B, T, H, W, C]`."""
+    """Returns the indices of the selected half of the frames of clips `[B, T, H, W, C]`."""
     length, means = x.shape[1], x.mean((2, 3))
     if length <= 2:
         return np.tile(np.arange(length), (len(x), 1))
@@ -75,7 +75,7 @@ def chosen(x, choose="lowest", squared=False, edge="never"):
 
 
 def account(x, pool="soft", frames="selected", odd="floor", **selection):
-    """Halving in float64 by the text."""
+    """Computes the downsampling of the text in float64."""
     x = np.float64(x)
     if frames == "pooled":
         return pooled(x, pool, (2, 2, 2), odd)
@@ -85,7 +85,7 @@ def account(x, pool="soft", frames="selected", odd="floor", **selection):
 
 @functools.cache
 def compiled(module, train, factors=False):
-    """The output; with `factors`, the gradient of its product with them."""
+    """Returns the output; with `factors`, the gradient of its product with them."""
 
     def apply(x, rngs):
         return module.apply({}, x, train=train, rngs=rngs)
@@ -99,18 +99,18 @@ def run(x=X, train=False, rngs=None, **settings):
 
 
 @pytest.mark.parametrize("settings", ALL, ids=str)
-def test_it_does_what_the_account_does(settings) -> None:
+def test_it_equals_the_numpy_reference(settings) -> None:
     for x in (X, X[:2, :7, :4, :1]):
         expected = account(x, **settings)
         np.testing.assert_allclose(run(x, **settings), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_training_is_no_different_where_nothing_is_drawn() -> None:
+def test_training_equals_evaluation_without_random_draws() -> None:
     for settings in ({}, {"pool": "max", **POOLED}):
         np.testing.assert_array_equal(run(train=True, **settings), run(**settings))
 
 
-def test_each_setting_makes_a_difference() -> None:
+def test_each_setting_changes_the_output() -> None:
     results = [account(X, **settings) for settings in ALL]
     for number, a in enumerate(results):
         for b in results[:number]:
@@ -118,8 +118,8 @@ def test_each_setting_makes_a_difference() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5])
-def test_short_clips_keep_the_frames_that_can_not_be_chosen_among(length) -> None:
-    """One and two frames stay; the middle of three and of four has no rival; five keep two."""
+def test_short_clips_without_a_choice_of_frames(length) -> None:
+    """One and two frames are kept; of three and four the inner ones are the only candidates."""
     y = run(X[:, :length])
     frames = pooled(np.float64(X[:, :length]), "soft", (1, 2, 2), "floor")
     if forced := {1: [0], 2: [0, 1], 3: [1], 4: [1, 2]}.get(length):
@@ -138,15 +138,15 @@ def test_sizes_halve_and_single_frames_rows_and_columns_stay() -> None:
         assert run(X[:, :1, :1, :1], odd=odd, frames=frames).shape == (3, 1, 1, 1, 4)
 
 
-def test_of_equally_redundant_frames_the_earlier_are_taken() -> None:
-    """Marks that cancel in a frame's mean tell which frame is which."""
+def test_the_earlier_of_equally_redundant_frames_are_selected() -> None:
+    """Marks that cancel in a frame's mean identify the frames."""
     marks = np.arange(8).reshape(1, 8, 1, 1, 1)
     x = np.concatenate([4 + marks, 4 - marks], 2).repeat(2, 2).repeat(2, 3) * np.ones(2)
     y = run(np.float32(x), pool="average")
     np.testing.assert_array_equal(y[0, :, 0, 0, 0], 4 + np.array([1, 2, 3, 4]))
 
 
-def test_clips_do_not_look_at_each_other() -> None:
+def test_clips_are_independent() -> None:
     for settings in ({}, POOLED):
         alone = [run(clip[None], **settings) for clip in X]
         np.testing.assert_allclose(run(**settings), np.concatenate(alone), atol=1e-6)
@@ -176,7 +176,7 @@ def test_golden_frames_of_the_text_and_of_the_released_code(shared) -> None:
     forms = {"paper": {}, "ref": {"choose": "highest", "squared": True}}
     for name in names:
         frames = golden[name].transpose(LAST)
-        # The mean of four copies is what it was.
+        # The mean of four copies is the value itself.
         x = frames.repeat(2, 2).repeat(2, 3)
         for form, settings in forms.items():
             index = golden[name.replace("pooled", f"idx_{form}")][..., None, None, None]
@@ -185,7 +185,7 @@ def test_golden_frames_of_the_text_and_of_the_released_code(shared) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"pool": "average"}, POOLED], ids=str)
-def test_the_gradient_is_that_of_the_account_with_the_frames_held(settings) -> None:
+def test_the_gradient_equals_the_references_for_fixed_frames(settings) -> None:
     direction = RNG.normal(size=X.shape)
     ahead, back = np.float64(X) + 1e-6 * direction, np.float64(X) - 1e-6 * direction
     change = (account(ahead, **settings) - account(back, **settings)) / 2e-6
@@ -200,7 +200,7 @@ def test_the_gradient_is_that_of_the_account_with_the_frames_held(settings) -> N
 
 
 @pytest.mark.parametrize("frames", ["selected", "pooled"])
-def test_stochastic_draws_come_from_the_stream_noise_in_training_alone(frames) -> None:
+def test_stochastic_draws_use_the_stream_noise_only_in_training(frames) -> None:
     settings = {"pool": "stochastic", "frames": frames}
     x = X[:, :4]
 
@@ -224,20 +224,20 @@ def test_it_has_no_parameters_and_keeps_the_dtype() -> None:
         x = jnp.asarray(X[:, :4], jnp.bfloat16)
         y = run(x, **settings)
         assert y.dtype == jnp.bfloat16
-        # Two roundings of numbers whose mean may be near zero.
+        # Two roundings of values whose mean may be near zero.
         largest = float(jnp.abs(x).max())
         atol = float(jnp.finfo(jnp.bfloat16).eps) * largest
         np.testing.assert_allclose(np.float64(y), account(x, **settings), atol=atol)
 
 
 @pytest.mark.parametrize("name", ["pool", "frames", "choose", "edge", "odd"])
-def test_unknown_settings_are_refused_by_value(name) -> None:
+def test_unknown_settings_are_refused(name) -> None:
     with pytest.raises(ValueError, match=f"{name} = 'nonsense'"):
         run(**{name: "nonsense"})
 
 
-def test_of_equal_largest_values_the_first_gets_the_gradient():
-    """Nothing is divided by how many there are, which compiled code may count as none."""
+def test_the_first_of_equal_maxima_gets_the_gradient():
+    """The gradient is not divided by the number of maxima, which XLA may count as zero."""
     module, x = Downsampling(pool="max", frames="pooled"), jnp.ones((1, 4, 4, 4, 2))
     gradient = jax.grad(lambda x: module.apply({}, x, train=True).sum())(x)
     expected = np.zeros(x.shape)

@@ -12,7 +12,7 @@ X = np.random.default_rng(0).normal(size=(2, 4, 5, 6, 3))
 @pytest.mark.parametrize("std", [None, 0.4, 1.0, 2.0])
 @pytest.mark.parametrize("window", [(3, 3, 3), (1, 3, 3), (5, 3, 1)])
 @pytest.mark.parametrize("border", ["clip", "zero", "replicate"])
-def test_it_is_scipys_correlation(window, std, border):
+def test_it_equals_scipys_correlation(window, std, border):
     kernel = np.ones(())
     for size in window:
         kernel = np.multiply.outer(kernel, window_weights(size, std))
@@ -25,13 +25,13 @@ def test_it_is_scipys_correlation(window, std, border):
     np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
-def test_constant_features_are_all_mean():
+def test_constant_features_are_unchanged():
     x = jnp.full((1, 3, 4, 4, 2), 5.0)
     np.testing.assert_allclose(low_pass(x), x, rtol=1e-6)
     assert float(low_pass(x, border="zero")[0, 0, 0, 0, 0]) == pytest.approx(5 * 8 / 27)
 
 
-def test_bfloat16_stays():
+def test_bfloat16_is_kept():
     assert low_pass(jnp.ones((1, 2, 3, 3, 1), jnp.bfloat16)).dtype == jnp.bfloat16
 
 
@@ -43,6 +43,6 @@ def test_bfloat16_stays():
         ({"border": "mirror"}, "border = 'mirror': one of clip, zero, replicate"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         low_pass(jnp.ones((1, 3, 3, 3, 1)), **settings)

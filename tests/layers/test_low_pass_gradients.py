@@ -1,4 +1,4 @@
-"""Gradients of the low pass and of what scales its parts, against finite differences."""
+"""Tests gradients of the low pass and of scaling its parts, against finite differences."""
 
 import functools
 
@@ -11,7 +11,7 @@ from scipy import ndimage
 from tests.quickly import quickly
 from vidjax.layers.low_pass import BORDERS, low_pass, scale_parts, window_weights
 
-# Windows reach beyond the whole of some axes.
+# Some windows are larger than the axis.
 CASES = [
     ((2, 4, 5, 3, 2), (3, 3, 3)),
     ((2, 4, 5, 3, 2), (5, 1, 7)),
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 
 def derivatives(function, x):
-    """Of a linear function along a direction, by its gradient and by differences, for factors."""
+    """Returns derivatives along a direction, by gradient and by finite differences."""
     weights, direction = RNG.normal(size=x.shape), RNG.normal(size=x.shape)
 
     def total(x, low, high):
@@ -54,7 +54,7 @@ def test_gradients_are_those_of_finite_differences(border, std):
 
 
 @pytest.mark.parametrize("border", BORDERS)
-def test_the_low_pass_itself_has_its_gradient(border):
+def test_the_low_pass_has_a_correct_gradient(border):
     with jax.enable_x64(True):
         x = jnp.asarray(RNG.normal(size=(2, 4, 5, 3, 2)))
         run = derivatives(lambda x, low, high: low_pass(x, (3, 3, 3), None, border), x)
@@ -63,8 +63,8 @@ def test_the_low_pass_itself_has_its_gradient(border):
 
 
 @pytest.mark.parametrize("border", BORDERS)
-def test_one_factor_a_clip_scales_its_own_gradient(border):
-    """Factors of clips are not mixed up on the way back: the transposed map, clip by clip."""
+def test_each_clips_factor_scales_its_own_gradient(border):
+    """The backward pass applies each clip's own factor."""
     x = jnp.asarray(RNG.normal(size=(3, 3, 4, 4, 2)), jnp.float32)
     alpha = jnp.asarray([0.0, 0.5, 2.0])[:, None, None, None, None]
     grad = quickly(
@@ -78,7 +78,7 @@ def test_one_factor_a_clip_scales_its_own_gradient(border):
 
 @pytest.mark.parametrize("std", [None, 0.6])
 @pytest.mark.parametrize("border", BORDERS)
-def test_pictures_are_filtered_in_two_dimensions(border, std):
+def test_images_are_filtered_in_two_dimensions(border, std):
     pictures = RNG.normal(size=(2, 1, 5, 6, 3))
     weights = window_weights(3, std)
     kernel = np.multiply.outer(weights, weights)[None, :, :, None]

@@ -40,7 +40,7 @@ def test_a_momentum_of_0_stores_the_statistics_of_the_batch():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_groups_are_normalised_by_themselves(size):
+def test_groups_are_normalised_separately(size):
     y, updated = apply(train=True, group_size=size)
     groups = X.reshape(6 // size, -1, 4).astype(np.float64)
     expected = normalized(groups, (1,)).reshape(X.shape)
@@ -51,7 +51,7 @@ def test_groups_are_normalised_by_themselves(size):
     np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * variance, rtol=1e-5)
 
 
-def test_one_group_of_all_is_the_whole_batch():
+def test_a_single_group_is_the_whole_batch():
     np.testing.assert_array_equal(apply(train=True)[0], apply(train=True, group_size=6)[0])
 
 
@@ -64,7 +64,7 @@ def test_evaluation_uses_running_statistics_and_leaves_them():
     np.testing.assert_array_equal(updated["batch_stats"]["mean"], stats["mean"])
 
 
-def test_a_large_mean_does_not_cost_precision():
+def test_a_large_mean_does_not_reduce_precision():
     y, _ = apply(X + 3000, train=True)
     np.testing.assert_allclose(y, normalized(X + 3000, (0, 1, 2, 3)), atol=2e-3)
 
@@ -92,8 +92,8 @@ def test_gradient_is_that_of_the_definition():
 
 
 @pytest.mark.parametrize("group_size", [None, 2])
-def test_the_closed_gradient_is_that_of_the_definition(group_size):
-    """Also through the statistics themselves, which a loss may read."""
+def test_the_closed_form_gradient_is_that_of_the_definition(group_size):
+    """Also through the statistics, which a loss may use."""
     rng = np.random.default_rng(3)
     x = jnp.asarray(rng.normal(2, 3, size=(4, 2, 3, 3, 5)), jnp.float32)
     scale, bias = (jnp.asarray(rng.normal(size=5), jnp.float32) for _ in range(2))

@@ -1,4 +1,4 @@
-"""oneDNN's convolutions in compiled programs: gradients, threads, other processes, absence."""
+"""Tests oneDNN's convolutions in compiled programs: gradients, threads, processes and absence."""
 
 import dataclasses
 import functools
@@ -57,7 +57,7 @@ PROGRAM = textwrap.dedent(
 
 @pytest.fixture
 def run_program(tmp_path):
-    """Runs it where oneDNN has been measured to be the fastest."""
+    """Runs a program with a table in which oneDNN is the fastest."""
     table = tmp_path / "table.csv"
     rows = [choice.row_of(name, PROBLEM, "cpu", {"onednn": 1, "winograd": 2}) for name in PASSES]
     lines = [",".join(choice.COLUMNS), *(",".join(row.values()) for row in rows)]
@@ -78,8 +78,8 @@ def output_of(**environment):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_has_all_passes_of_all_kinds_of_convolutions(case):
-    """Cuts are the exception: it has no negative padding."""
+def test_it_supports_all_passes_of_all_kinds_of_convolutions(case):
+    """The exception is cropping: oneDNN has no negative padding."""
     problem = problem_of(*CASES[case])
     cut = min(min(pad) for pad in problem.pads) < 0
     for name in PASSES:
@@ -87,7 +87,7 @@ def test_it_has_all_passes_of_all_kinds_of_convolutions(case):
 
 
 @pytest.mark.parametrize("problem", SEVERAL, ids=["dense", "grouped", "channel-wise"])
-def test_gradients_of_gradients_are_xlas(problem):
+def test_second_derivatives_equal_xlas(problem):
     arrays = arrays_of(problem)
     x, kernel = arrays["forward"]
 
@@ -105,7 +105,7 @@ def test_gradients_of_gradients_are_xlas(problem):
 
 @pytest.mark.parametrize("name", PASSES)
 def test_bfloat16_is_rounded_once(name):
-    """Sums are float32: the result is the nearest bfloat16 of the exact one."""
+    """Sums are float32, so the result is the bfloat16 nearest to the exact value."""
     problem = problem_of((1, 2, 4, 4, 32), (1, 3, 3, 32, 16))
     arrays = [each.astype(jnp.bfloat16) for each in arrays_of(problem)[name]]
     narrow = problem.__class__(**{**vars(problem), "dtype": "bfloat16"})
@@ -120,7 +120,7 @@ def test_bfloat16_is_rounded_once(name):
 
 @pytest.mark.parametrize("axis", range(3), ids=["longer", "higher", "wider"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_kernels_that_exceed_the_clip_are_right_or_left_to_others(axis, dtype):
+def test_kernels_longer_than_the_clip_are_correct_or_left_to_others(axis, dtype):
     sizes, taps = [6, 9, 10], [1, 3, 3]
     sizes[axis], taps[axis] = 2, 3
     problem = problem_of((2, *sizes, 8), (*taps, 8, 6))
@@ -158,7 +158,7 @@ def test_threads_share_a_compiled_program():
         np.testing.assert_allclose(result, factor * expected, atol=scale)
 
 
-def test_vmap_convolves_each():
+def test_vmap_is_supported():
     x, kernel = arrays_of(PROBLEM)["forward"]
     clips = jnp.stack([x, 2 * x])
     result = jax.vmap(lambda x: algorithm.forward(PROBLEM, x, kernel))(clips)
@@ -166,7 +166,7 @@ def test_vmap_convolves_each():
     np.testing.assert_allclose(result, [expected, 2 * expected], rtol=1e-6)
 
 
-def test_what_a_call_is_about_comes_back():
+def test_encoded_problems_are_decoded():
     for problem in SEVERAL:
         for name in PASSES:
             numbers = call._encoded(name, problem)
@@ -198,7 +198,7 @@ def test_programs_of_the_compilation_cache_run_in_another_process(run_program, t
     assert (first["value"], first["gradient"]) == (second["value"], second["gradient"])
 
 
-def test_without_it_other_algorithms_take_its_place(run_program):
+def test_without_onednn_other_algorithms_are_used(run_program):
     with_it, without = run_program(), run_program(**{VARIABLE: OFF})
     assert with_it["called"] > 0
     assert without["called"] == 0
@@ -206,13 +206,13 @@ def test_without_it_other_algorithms_take_its_place(run_program):
         assert with_it[key] == pytest.approx(without[key], rel=1e-5)
 
 
-def test_several_devices_do_without_it(run_program):
-    """XLA cannot divide its calls among them."""
+def test_several_devices_do_not_use_it(run_program):
+    """XLA cannot divide oneDNN's calls among devices."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     assert run_program(XLA_FLAGS=flags)["called"] == 0
 
 
-def test_programs_for_other_machines_do_without_it():
+def test_programs_for_other_machines_do_not_use_it():
     def convolve(x, kernel):
         with portable():
             return conv3d(x, kernel, lowering="cpu")
@@ -233,7 +233,7 @@ def test_a_wrong_path_is_named(monkeypatch, tmp_path):
     library.cache_clear()
 
 
-def test_a_library_that_is_not_onednn_is_passed_over(monkeypatch):
+def test_a_library_that_is_not_onednn_is_ignored(monkeypatch):
     installed = "vidjax.layers.convolution.onednn.shared_library._installed"
     with monkeypatch.context() as patched:
         patched.delenv(VARIABLE, raising=False)

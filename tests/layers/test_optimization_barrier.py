@@ -7,7 +7,7 @@ from vidjax.layers.optimization_barrier import compute_once
 
 
 @pytest.mark.parametrize("value", [0.0, 1.5, np.inf, -np.inf, np.nan])
-def test_no_number_takes_the_other_branch(value):
+def test_no_value_takes_the_other_branch(value):
     x = jnp.arange(6.0).reshape(2, 3)
     y = jnp.full((3,), value)
     result = jax.jit(lambda x, y: compute_once(lambda x, y: x * y + 1, x, y))(x, y)
@@ -15,7 +15,7 @@ def test_no_number_takes_the_other_branch(value):
 
 
 def test_a_result_with_several_readers_is_computed_once():
-    """Both readers see one result, and the program holds the computation once."""
+    """Both readers get one result, and the program has the computation once."""
 
     def run(x):
         y = compute_once(lambda x: jnp.sin(jnp.exp(x)), x)

@@ -1,4 +1,4 @@
-"""Interpreted against XLA's convolution, and lowered for the platforms that are not here."""
+"""Tests interpreted Pallas kernels against XLA, and lowers them for other platforms."""
 
 import contextlib
 import functools
@@ -27,7 +27,7 @@ CASES = {
 
 
 def xla(x, kernel, strides, pads):
-    """XLA's convolution of one channel after the other: on a CPU, grouped ones compile slowly."""
+    """Convolves channel by channel with XLA, since grouped ones compile slowly on a CPU."""
 
     def one(x_and_kernel):
         x, kernel = (array[..., None] for array in x_and_kernel)
@@ -81,19 +81,19 @@ def interpreted(body, case, dtype=jnp.float32):
 
 
 def quickly(function):
-    """Compiled in a hurry: a kernel is a long program when it is interpreted."""
+    """Compiles with few optimisations, because an interpreted kernel is a long program."""
     return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    """Fewer multiply-adds in a row for XLA to compile, and more tiles to go through."""
+    """Makes tiles small, so that there are several and XLA compiles fewer multiply-adds."""
     monkeypatch.setattr(channelwise_triton, "_UNROLLED", 36)
     monkeypatch.setattr(channelwise_triton, "_GRADIENT_UNROLLED", 36)
     monkeypatch.setattr(channelwise_triton, "_BLOCK", 64)
 
 
-# Triton's interpreter takes some ten seconds a case.
+# Triton's interpreter takes about ten seconds per case.
 QUICK = ("temporal", "halved")
 PAIRS = [
     pytest.param(body, case, marks=() if body == "mosaic" or case in QUICK else pytest.mark.slow)
@@ -104,7 +104,7 @@ PAIRS = [
 
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize(("body", "case"), PAIRS)
-def test_parts_are_those_of_xla(body, case):
+def test_passes_equal_xlas(body, case):
     assert_close(interpreted(BODIES[body], case), expected(case), 3e-6)
 
 
@@ -115,7 +115,7 @@ def test_bfloat16_stays_close_and_sums_in_float32(body):
     assert_close((y, dx, dkernel), expected("temporal"), 2e-2)
 
 
-def test_passes_are_those_of_the_platalgorithms_kernels():
+def test_passes_use_the_platforms_kernels():
     shape, kernel, strides, pads = CASES["temporal"]
     problem = Problem(shape, (*kernel, 1, shape[-1]), strides, pads, shape[-1])
 
@@ -132,7 +132,7 @@ def test_passes_are_those_of_the_platalgorithms_kernels():
 
 
 def lowering_without(platform):
-    """Lets a host lower for a GPU that it has not: JAX 0.12 wants to know which."""
+    """Allows lowering for a GPU that this host lacks; JAX 0.12 asks for its model."""
     if platform != "cuda":
         return contextlib.nullcontext()
     device = jax.sharding.AbstractDevice("NVIDIA H100", 1, "gpu")
@@ -143,7 +143,7 @@ def lowering_without(platform):
 @pytest.mark.parametrize(
     ("strides", "dtype"), [((1, 1, 1), jnp.float32), ((1, 2, 2), jnp.bfloat16)]
 )
-def test_parts_lower_to_kernels_of_their_platalgorithm(strides, dtype):
+def test_passes_lower_to_kernels_of_their_platform(strides, dtype):
     x = jax.ShapeDtypeStruct((1, 8, 56, 56, 54), dtype)
     kernel = jax.ShapeDtypeStruct((3, 3, 3, 1, 54), dtype)
     problem = Problem(x.shape, kernel.shape, strides, ((1, 1),) * 3, 54)
@@ -176,7 +176,7 @@ def test_it_is_for_channel_wise_kernels_on_accelerators(monkeypatch):
     assert pallas.fits(channelwise, "forward")
 
 
-def test_rows_that_no_fast_memory_holds_are_named():
+def test_rows_larger_than_vmem_are_refused():
     x, kernel = jax.ShapeDtypeStruct((1, 9, 9, 4096, 512), jnp.float32), (3, 3, 3, 1, 512)
     with pytest.raises(ValueError, match="does not fit into a TPU's VMEM"):
         jax.eval_shape(

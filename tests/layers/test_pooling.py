@@ -19,7 +19,7 @@ WINDOWS = [
 
 
 def run(pool, x):
-    """The values, and the gradient where each of them has another weight."""
+    """Returns the values, and the gradient of their sum with different weights."""
 
     def both(x):
         y, pull = jax.vjp(pool, x)
@@ -29,8 +29,8 @@ def run(pool, x):
 
 
 @pytest.mark.parametrize(("window", "strides"), WINDOWS)
-def test_values_and_gradients_are_xlas_ties_included(window, strides):
-    # Few different values make most windows tie.
+def test_values_and_gradients_equal_xlas_even_with_ties(window, strides):
+    # With few different values, most windows have ties.
     x = jnp.asarray(np.random.default_rng(0).integers(0, 4, (2, 6, 9, 8, 3)), jnp.float32)
     pool = functools.partial(max_pool, window=window, strides=strides)
     ours, theirs = (run(functools.partial(pool, lowering=each), x) for each in ("cpu", "lax"))
@@ -38,14 +38,14 @@ def test_values_and_gradients_are_xlas_ties_included(window, strides):
     np.testing.assert_allclose(ours[1], theirs[1], atol=1e-6)
 
 
-def test_values_are_scipys():
+def test_values_equal_scipys():
     x = np.random.default_rng(0).normal(size=(6, 9, 8)).astype(np.float32)
     filtered = ndimage.maximum_filter(x, 3, mode="constant", cval=-np.inf)
     ours = max_pool(jnp.asarray(x)[None, ..., None], (3, 3, 3), (2, 2, 2))
     np.testing.assert_array_equal(ours[0, ..., 0], filtered[::2, ::2, ::2])
 
 
-def test_a_window_of_equals_sends_its_gradient_to_the_first():
+def test_the_gradient_of_equal_values_goes_to_the_first():
     gradient = jax.grad(lambda x: max_pool(x, (2, 2, 2), (2, 2, 2), (0, 0, 0)).sum())
     result = gradient(jnp.zeros((1, 2, 2, 2, 1)))
     assert result[0, 0, 0, 0, 0] == 1
@@ -69,7 +69,7 @@ def test_global_mean_is_float32():
 
 @pytest.mark.parametrize(("window", "strides"), [((1, 3, 3), (1, 2, 2)), ((2, 2, 2), (2, 2, 2))])
 @pytest.mark.parametrize("size", [(4, 8, 8), (5, 7, 9)])
-def test_same_padding_is_xlas(window, strides, size):
+def test_same_padding_equals_xlas(window, strides, size):
     x = jnp.asarray(np.random.default_rng(4).normal(size=(2, *size, 3)), jnp.float32)
 
     def ours(x):

@@ -1,4 +1,4 @@
-"""Windows of clips against slices taken one by one."""
+"""Tests windows of clips against individual slices."""
 
 import itertools
 
@@ -42,7 +42,7 @@ def test_each_window_has_its_part_of_the_clip(window, strides):
 
     y, gradient = run(X)
     np.testing.assert_array_equal(y, expected)
-    # A gradient of ones adds up to how many windows each value is in.
+    # The gradient of ones is the number of windows that contain each value.
     counts = np.bincount(np.int64(expected).ravel(), minlength=X.size).reshape(X.shape)
     np.testing.assert_array_equal(gradient, counts)
 
@@ -55,7 +55,7 @@ def test_strides_are_the_window_unless_given_and_dtypes_stay():
     np.testing.assert_array_equal(y, account(np.asarray(x), (2, 3, 2), (2, 3, 2)))
 
 
-def test_windows_side_by_side_are_only_another_shape():
+def test_adjacent_windows_are_a_reshape():
     program = str(jax.make_jaxpr(lambda x: windows(x, (2, 2, 2)))(X))
     assert not any(name in program for name in ("gather", "concatenate", "conv", "stack"))
 
@@ -64,6 +64,6 @@ def test_windows_side_by_side_are_only_another_shape():
     ("window", "strides"),
     [((6, 1, 1), None), ((1, 1, 8), None), ((1, 0, 1), None), ((1, 2, 2), (1, 0, 1))],
 )
-def test_windows_that_cannot_be_are_refused(window, strides):
+def test_invalid_windows_are_refused(window, strides):
     with pytest.raises(ValueError, match="a window of"):
         windows(jnp.asarray(X), window, strides)

@@ -1,4 +1,4 @@
-"""Recurrent cells by golden files, and by their equations in a float64 loop."""
+"""Tests recurrent cells against golden files, and against their equations in a float64 loop."""
 
 import functools
 import re
@@ -40,7 +40,7 @@ PARAMS = {cell: draw_params(cell) for cell in GATES}
 
 @functools.partial(jax.jit, static_argnums=0, compiler_options=UNOPTIMIZED)
 def run(cell, params, x):
-    """States, and gradients of their product with `UPSTREAM`."""
+    """Returns states, and gradients of their product with `UPSTREAM`."""
 
     def loss(params, x):
         states = Recurrence(cell, len(params)).apply({"params": params}, x)
@@ -55,7 +55,7 @@ def sigmoid(x):
 
 
 def step(cell, params, x, h, c):
-    """Equations 4.1 to 4.5 and 5.8 to 5.11, biases on both sides."""
+    """Computes equations 4.1 to 4.5 and 5.8 to 5.11 with both biases."""
     kernel, bias = params["recurrent_kernel"], params["recurrent_bias"]
     width = h.shape[-1]
     given = x @ params["input"]["kernel"] + params["input"]["bias"]
@@ -119,7 +119,7 @@ def test_states_and_gradients_are_those_of_the_equations(cell):
     np.testing.assert_allclose(states, account(cell, params, X), rtol=1e-5, atol=1e-5)
     for leaf in jax.tree.leaves(gradients):
         assert jnp.abs(leaf).max() > 0
-    # The slope of the account along a direction of all parameters and the input.
+    # The directional derivative of the reference over all parameters and the input.
     direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), (params, X))
 
     def moved(size):
@@ -131,7 +131,7 @@ def test_states_and_gradients_are_those_of_the_equations(cell):
     assert sum(jax.tree.leaves(products)) == pytest.approx(slope, rel=1e-4)
 
 
-def test_the_cells_are_all_different():
+def test_all_cells_differ():
     lstm = PARAMS["peephole_lstm"]
     without = jax.tree.map(np.zeros_like, lstm)
     blind = {name: {**layer, "peephole": without[name]["peephole"]} for name, layer in lstm.items()}
@@ -147,7 +147,7 @@ def test_the_cells_are_all_different():
 
 
 @pytest.mark.parametrize("cell", GATES)
-def test_no_frame_is_seen_before_its_time_or_by_another_clip(cell):
+def test_states_depend_only_on_earlier_frames_of_the_same_clip(cell):
     states, _ = run(cell, PARAMS[cell], X)
     changed = X.copy()
     changed[0, 2] += 1
@@ -163,7 +163,7 @@ def test_clips_of_one_frame_are_one_step():
 
 
 @pytest.mark.parametrize("cell", GATES)
-def test_huge_inputs_saturate_and_nothing_becomes_nan(cell):
+def test_huge_inputs_saturate_without_nan(cell):
     states, gradients = run(cell, PARAMS[cell], np.sign(X) * np.float32(1e4))
     assert np.abs(states).max() <= 1
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
@@ -177,7 +177,7 @@ def test_bfloat16_gives_float32_states():
 
 
 def products(program, inside=False):
-    """Shapes of the matrix products of a program, and whether they are in a loop."""
+    """Returns the shapes of a program's matrix products, and whether they are in a loop."""
     for equation in program.eqns:
         if equation.primitive.name == "dot_general":
             yield inside, [operand.aval.shape for operand in equation.invars]
@@ -191,11 +191,11 @@ def test_the_projections_of_all_frames_are_one_product(cell):
     found = list(products(jax.make_jaxpr(apply)({"params": params}, X).jaxpr))
     (before,) = [operands for inside, operands in found if not inside]
     assert X.size in map(np.prod, before)
-    # A reset before the matrix needs the gates first.
+    # A reset before the matrix product needs the gates first.
     assert sum(inside for inside, _ in found) == (2 if cell == "gru_reset_before" else 1)
 
 
-def test_each_layer_has_the_parameters_of_pytorchs():
+def test_each_layer_has_pytorchs_parameters():
     width = 5
     for cell, gates in GATES.items():
         sizes = jax.tree.map(np.prod, shapes(cell, 3, width), is_leaf=is_shape)
@@ -212,6 +212,6 @@ def test_each_layer_has_the_parameters_of_pytorchs():
         ({"layers": 0}, "layers = 0: .*at least 1"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Recurrence(**settings).init(jax.random.key(0), X)

@@ -1,4 +1,4 @@
-"""Flow inside a network, against the same steps in NumPy and against a movement that is known."""
+"""Tests flow inside a network, against the same steps in NumPy and a known motion."""
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +11,14 @@ from vidjax.layers.temporal_conv import TemporalConv
 
 
 def blobs(frames, size=24, step=1.0, seed=0):
-    """Smooth spots that move to the right by so many pixels a frame."""
+    """Makes smooth spots that move to the right by some pixels per frame."""
     picture = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(size, size)), 3)
     moved = [ndimage.shift(picture, (0, step * own), order=3, mode="wrap") for own in range(frames)]
     return np.repeat(np.stack(moved)[None, ..., None], 3, -1).astype(np.float32)
 
 
 def shifted(x, axis, by):
-    """Neighbours along an axis, zeros beyond the border."""
+    """Returns neighbours along an axis, with zeros beyond the border."""
     out = np.zeros_like(x)
     ends = (slice(None, -1), slice(1, None))
     to, come_from = ends if by > 0 else ends[::-1]
@@ -28,7 +28,7 @@ def shifted(x, axis, by):
 
 
 def in_numpy(first, second):
-    """TV-L1 as the authors' code has it, for two frames."""
+    """Computes TV-L1 like the authors' code, for two frames."""
     gx, gy = ((shifted(second, axis, 1) - shifted(second, axis, -1)) / 2 for axis in (1, 0))
     steep = gx**2 + gy**2 + 1e-12
     u = [np.zeros_like(first), np.zeros_like(first)]
@@ -52,7 +52,7 @@ def in_numpy(first, second):
     return np.stack(u, -1)
 
 
-def test_flow_is_that_of_the_authors_steps():
+def test_flow_equals_the_authors_steps():
     clip = blobs(3)
     grey = clip[0, ..., 0].astype(np.float64)
     grey = 255 * (grey - grey.min()) / (grey.max() - grey.min())
@@ -63,7 +63,7 @@ def test_flow_is_that_of_the_authors_steps():
     np.testing.assert_array_equal(flow[0, 2], flow[0, 1])
 
 
-def test_flow_follows_what_moves():
+def test_flow_follows_the_motion():
     right = representation_flow(blobs(2))[0, 0, 4:-4, 4:-4]
     left = representation_flow(blobs(2, step=-1.0))[0, 0, 4:-4, 4:-4]
     assert 0.3 < right[..., 0].mean() < 1.2
@@ -88,14 +88,14 @@ def test_flow_can_be_differentiated():
 
     direction = np.random.default_rng(4).normal(size=clip.shape)
     slope = float(jnp.vdot(jax.grad(total)(clip), direction))
-    # Small enough to change which case of the threshold applies nowhere.
+    # Small enough that the same case of the threshold applies everywhere.
     step = 1e-4
     ends = [float(total(clip + sign * step * direction)) for sign in (1, -1)]
     assert slope == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=0.02)
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 3])
-def test_frames_of_a_kernel_lie_apart(dilation):
+def test_a_dilated_kernel_skips_frames(dilation):
     x = np.random.default_rng(0).normal(size=(2, 7, 2, 3, 4)).astype(np.float32)
     module = TemporalConv(5, 3, dilation)
     variables = module.init(jax.random.key(0), x)

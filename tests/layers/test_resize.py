@@ -1,4 +1,4 @@
-"""Trilinear resizing against half-pixel weights, one axis after the other."""
+"""Tests trilinear resizing against half-pixel weights, one axis after the other."""
 
 import functools
 
@@ -16,7 +16,7 @@ SIZES = [(6, 8, 10), (5, 3, 7), (3, 4, 5), (1, 2, 2), (4, 1, 11)]
 
 
 def weights(size, length):
-    """`[size, length]`, with centres at half pixels and none beyond the outer ones."""
+    """Returns weights `[size, length]` with half-pixel centres, constant beyond the outer ones."""
     centres = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
     return np.maximum(1 - np.abs(centres[:, None] - np.arange(length)), 0)
 
@@ -41,16 +41,17 @@ def test_values_and_gradients_are_those_of_half_pixel_weights(size):
     np.testing.assert_allclose(found, gradient, atol=1e-5)
 
 
-def test_twice_the_frames_are_quarters_of_two():
+def test_doubled_frames_are_mixed_by_quarters():
     x = jnp.asarray([0.0, 4.0, 8.0]).reshape(1, 3, 1, 1, 1)
     found = np.ravel(trilinear(x, (6, 1, 1)))
     np.testing.assert_allclose(found, [0, 1, 3, 5, 7, 8], atol=1e-6)
 
 
-def test_half_the_pixels_are_means_of_two_without_smoothing():
+def test_halved_pixels_are_means_of_two_without_antialiasing():
     x = jnp.asarray([1.0, 3.0, 10.0, 20.0, 0.0, 8.0]).reshape(1, 1, 1, 6, 1)
     np.testing.assert_allclose(np.ravel(trilinear(x, (1, 1, 3))), [2, 15, 4], atol=1e-6)
-    # A third takes the middle one of three: smoothing would mix in its neighbours.
+    # At a third of the size each pixel is the middle of three; antialiasing would mix in its
+    # neighbours.
     np.testing.assert_allclose(np.ravel(trilinear(x, (1, 1, 2))), [3, 0], atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""SoftPool by golden files, and by its equation in float64."""
+"""Tests SoftPool against golden files, and against its equation in float64."""
 
 import functools
 import itertools
@@ -19,7 +19,7 @@ UPSTREAM = RNG.normal(size=(2, 4, 2, 3, 3)).astype(np.float32)
 
 
 def account(x, upstream=None, window=(1, 2, 2), strides=None, gradient="full"):
-    """Output, or gradient where one comes from upstream, window by window in float64."""
+    """Computes the output, or the gradient for an upstream one, window by window in float64."""
     x, strides = np.float64(x), strides or window
     steps = list(zip(window, strides, x.shape[1:4], strict=True))
     sizes = [(length - size) // stride + 1 for size, stride, length in steps]
@@ -39,7 +39,7 @@ def account(x, upstream=None, window=(1, 2, 2), strides=None, gradient="full"):
 
 @functools.partial(jax.jit, static_argnums=(2, 3), compiler_options=UNOPTIMIZED)
 def run(x, upstream, window=(1, 2, 2), strides=None):
-    """Output and gradient by each form of the gradient, and by the default."""
+    """Returns output and gradient for each kind of gradient, and for the default."""
     forms = {form: {"gradient": form} for form in FORMS} | {"default": {}}
     found = {}
     for form, settings in forms.items():
@@ -50,7 +50,7 @@ def run(x, upstream, window=(1, 2, 2), strides=None):
 
 
 def channels_last(x):
-    """Clips, or pictures as clips of one frame."""
+    """Moves channels last; images become clips of one frame."""
     return np.moveaxis(x if x.ndim == 5 else x[:, :, None], 1, -1)
 
 
@@ -87,7 +87,7 @@ def test_outputs_and_gradients_are_those_of_the_equation(window, strides):
         np.testing.assert_allclose(dx, expected_dx, rtol=1e-5, atol=1e-5)
 
 
-def test_full_gradient_is_the_slope_and_the_default():
+def test_the_full_gradient_is_the_derivative_and_the_default():
     direction = np.random.default_rng(1).normal(size=X.shape)
     ahead, back = (account(X + step * direction) for step in (1e-6, -1e-6))
     slope = (UPSTREAM * (ahead - back)).sum() / 2e-6
@@ -98,7 +98,7 @@ def test_full_gradient_is_the_slope_and_the_default():
     assert not np.allclose(found["weights"][1], found["full"][1])
 
 
-def test_what_fills_no_window_is_left_out_and_has_no_gradient():
+def test_incomplete_windows_are_left_out_and_get_no_gradient():
     changed = X.copy()
     changed[:, :, 4:] = np.nan
     changed[:, :, :, 6:] = np.nan
@@ -110,7 +110,7 @@ def test_what_fills_no_window_is_left_out_and_has_no_gradient():
         np.testing.assert_array_equal(dx[:, :, :, 6:], 0)
 
 
-def test_each_channel_has_weights_of_its_own_and_keeps_its_sign():
+def test_each_channel_has_its_own_weights_and_keeps_its_sign():
     x = X.copy()
     x[..., 1] = -np.abs(x[..., 1]) - 1
     y = run(x, UPSTREAM)["default"][0]
@@ -119,7 +119,7 @@ def test_each_channel_has_weights_of_its_own_and_keeps_its_sign():
     assert float(y[..., 1].max()) < -1
 
 
-def test_it_lies_between_mean_and_maximum_and_moves_with_a_shift():
+def test_it_is_between_mean_and_maximum_and_shifts_with_the_input():
     y = run(X, UPSTREAM)["default"][0]
     corners = np.stack([X[:, :, i : i + 3 : 2, j : j + 5 : 2] for i in (0, 1) for j in (0, 1)])
     assert (corners.mean(0) < y).all()
@@ -129,14 +129,14 @@ def test_it_lies_between_mean_and_maximum_and_moves_with_a_shift():
     np.testing.assert_allclose(run(constant, UPSTREAM)["default"][0], -3.7, rtol=1e-6)
 
 
-def test_huge_values_are_no_trouble():
+def test_huge_values_do_not_overflow():
     x = np.sign(X) * 1e4 + np.float32([[[[[0, 1, 0.5]]]]]) * (X > 1)
     found = run(x, UPSTREAM)
     chex.assert_tree_all_finite(found)
     for form in FORMS:
         y, dx = found[form]
         np.testing.assert_allclose(y, account(x), rtol=1e-6)
-        # Neighbouring float32 numbers are 1e-3 apart here, and the gradient has their difference.
+        # Neighbouring float32 numbers differ by 1e-3 here, and the gradient uses their difference.
         np.testing.assert_allclose(dx, account(x, UPSTREAM, gradient=form), atol=5e-3)
 
 
@@ -164,7 +164,7 @@ def test_it_is_the_same_without_jit():
         ({"gradient": "half"}, "gradient = 'half': one of full, weights"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         soft_pool(X, **settings)
 

@@ -51,12 +51,12 @@ def test_squeeze_excite_scales_channels_by_a_gate_of_their_means(width, train):
     np.testing.assert_allclose(y, excited(variables, X), rtol=1e-5, atol=1e-6)
 
 
-def test_squeeze_excite_of_zero_weights_halves():
+def test_squeeze_excite_with_zero_weights_halves_its_input():
     variables = jax.tree.map(jnp.zeros_like, random_variables(3))
     np.testing.assert_allclose(apply(variables), X / 2, rtol=1e-6)
 
 
-def test_squeeze_excite_sees_no_order_of_frames_and_places():
+def test_squeeze_excite_ignores_the_order_of_positions():
     variables = random_variables(3)
     flipped = apply(variables, X[:, ::-1, ::-1, ::-1])[:, ::-1, ::-1, ::-1]
     np.testing.assert_allclose(flipped, apply(variables), rtol=1e-5, atol=1e-6)

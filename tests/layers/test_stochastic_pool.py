@@ -1,4 +1,4 @@
-"""Stochastic pooling by its probabilities, its expectation and its gradient."""
+"""Tests the probabilities, the expectation and the gradient of stochastic pooling."""
 
 import functools
 
@@ -13,7 +13,7 @@ from tests.quickly import UNOPTIMIZED
 from vidjax.layers.stochastic_pool import stochastic_pool
 
 RNG = np.random.default_rng(0)
-# Values that differ from each other tell which one was drawn.
+# All values differ, so the drawn one can be identified.
 X = (RNG.permutation(2 * 4 * 5 * 7 * 3).reshape(2, 4, 5, 7, 3) - 300).astype(np.float32) / 64
 UPSTREAM = RNG.normal(size=(2, 4, 2, 3, 3)).astype(np.float32)
 WINDOW = [[0.5, 2.0], [-3.0, 1.5]]
@@ -21,7 +21,7 @@ WINDOW = [[0.5, 2.0], [-3.0, 1.5]]
 
 @functools.partial(jax.jit, static_argnums=(3, 4), compiler_options=UNOPTIMIZED)
 def run(x, upstream, key, window=(1, 2, 2), strides=None):
-    """Output and gradient."""
+    """Returns output and gradient."""
     y, pull = jax.vjp(lambda x: stochastic_pool(x, window, strides, key=key), x)
     return y, pull(upstream)[0]
 
@@ -33,7 +33,7 @@ def draw_many(x):
 
 
 def corners(x):
-    """What is in the windows of 1x2x2, `[4, B, T, H', W', C]` in float64."""
+    """Returns the contents of windows of 1x2x2, `[4, B, T, H', W', C]` in float64."""
     x = np.float64(x[:, :, : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2])
     return np.stack([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)])
 
@@ -47,7 +47,7 @@ def expectation(x):
 
 
 def assert_frequencies(draws, values, probabilities):
-    """The draws are among the values, as often as they should."""
+    """Checks that values are drawn with the expected frequencies."""
     counts = np.array([(draws == value).sum() for value in values])
     assert counts.sum() == len(draws)
     possible = np.array(probabilities) > 0
@@ -65,13 +65,13 @@ def assert_frequencies(draws, values, probabilities):
         ([[0.0, -2.0], [1e-3, -0.5]], [0, 0, 1, 0]),
     ],
 )
-def test_values_are_drawn_as_often_as_they_are_large(window, probabilities):
+def test_values_are_drawn_in_proportion_to_their_size(window, probabilities):
     x = jnp.asarray(window, jnp.float32)[None, None, :, :, None]
     draws = draw_many(x)
     assert_frequencies(np.ravel(draws), np.ravel(x), probabilities)
 
 
-def test_windows_clips_and_channels_draw_on_their_own():
+def test_windows_clips_and_channels_draw_independently():
     x = np.tile(np.float32(WINDOW)[None, None, :, :, None], (20, 5, 4, 5, 2))
     draws = np.asarray(
         jax.jit(stochastic_pool, compiler_options=UNOPTIMIZED)(x, key=jax.random.key(1))
@@ -83,7 +83,7 @@ def test_windows_clips_and_channels_draw_on_their_own():
         (draws[:, :2], draws[:, 2:4]),
         (draws[:, :, ::2], draws[:, :, 1::2]),
     ]:
-        # Two draws of the same four are equal with the sum of the squares of what they have.
+        # Two draws from the same four values are equal with the sum of their squared probabilities.
         together = stats.binomtest(int((one == other).sum()), one.size, 0.125**2 + 0.25 + 0.375**2)
         assert together.pvalue > 1e-3
 
@@ -107,7 +107,7 @@ def test_without_a_key_it_is_the_expectation():
     assert (np.abs(draws.mean(0) - y[:1, :1]) <= 5 * error + 1e-5).all()
 
 
-def test_windows_of_zeros_are_zero_and_nothing_becomes_nan():
+def test_windows_of_zeros_give_zero_without_nan():
     x, expected = np.zeros_like(X), np.zeros_like(UPSTREAM)
     x[0, 0, 0, 0, 0], expected[0, 0, 0, 0, 0] = -1, -0.25
     found = [run(x, UPSTREAM, key) for key in (None, jax.random.key(4))]
@@ -115,7 +115,7 @@ def test_windows_of_zeros_are_zero_and_nothing_becomes_nan():
     np.testing.assert_array_equal(found[0][0], expected)
 
 
-def test_the_gradient_goes_to_the_values_drawn():
+def test_the_gradient_goes_to_the_drawn_values():
     y, gradient = run(X, UPSTREAM, jax.random.key(5))
     drawn = corners(X) == np.asarray(y)
     assert (drawn.sum(0) == 1).all()
@@ -136,7 +136,7 @@ def test_overlapping_windows_add_their_gradients():
 
 
 @pytest.mark.parametrize("key", [None, 7])
-def test_bfloat16_stays(key):
+def test_bfloat16_is_kept(key):
     x, upstream = jnp.asarray(X, jnp.bfloat16), jnp.asarray(UPSTREAM, jnp.bfloat16)
     key = None if key is None else jax.random.key(key)
     y, gradient = run(x, upstream, key)
@@ -148,7 +148,7 @@ def test_bfloat16_stays(key):
         assert (corners(x) == np.float64(y)).any(0).all()
 
 
-def test_draws_depend_on_the_key_alone():
+def test_draws_depend_only_on_the_key():
     one, other = jax.random.key(8), jax.random.key(9)
     drawn, again, another = (run(X, UPSTREAM, key)[0] for key in (one, one, other))
     np.testing.assert_array_equal(drawn, again)

@@ -32,7 +32,7 @@ def apply(variables, x=X):
 
 
 def normalised(x, params, stats, train):
-    """Over the last axis; returns the batch's mean and unbiased variance too."""
+    """Normalises all axes but the last; also returns the batch's mean and unbiased variance."""
     flat = x.reshape(-1, x.shape[-1])
     batch = {"mean": flat.mean(0), "var": flat.var(0, ddof=1)}
     mean, var = (flat.mean(0), flat.var(0)) if train else (stats["mean"], stats["var"])
@@ -41,7 +41,7 @@ def normalised(x, params, stats, train):
 
 
 def adapted(variables, x, train=False):
-    """The equations in float64: output, kernels G `[B, C, 3]`, weights L, statistics."""
+    """Computes in float64: output, kernels G `[B, C, 3]`, weights L and statistics."""
     params, stats = variables["params"], variables["batch_stats"]
     x = np.float64(x)
     frames = x.shape[1]
@@ -80,7 +80,7 @@ def test_adaptive_has_the_parameters_of_its_two_branches_and_no_bias():
 
 
 @pytest.mark.parametrize("frames", [1, 6])
-def test_adaptive_is_its_equations(frames):
+def test_adaptive_follows_its_equations(frames):
     x = X[:, :frames]
     variables = random_variables(x)
     y = apply(variables, x)
@@ -108,7 +108,7 @@ def test_adaptive_kernels_are_positive_and_sum_to_one():
     variables = random_variables(x)
     variables["params"]["local2"]["kernel"] = np.zeros((2, 8), np.float32)
     y = np.asarray(apply(variables, x))
-    # Weights of a half: inside, all three taps see the same value; an end lacks one of them.
+    # With weights of one half: inside, all three taps see equal values; at an end one is missing.
     np.testing.assert_allclose(y[:, 1:-1], x[:, 1:-1] / 2, rtol=1e-5)
     assert (y[:, [0, -1]] > 0).all()
     assert (y[:, [0, -1]] < x[:, [0, -1]] / 2).all()
@@ -126,8 +126,8 @@ def test_adaptive_with_equal_taps_and_half_weights_is_a_sliding_mean():
 
 def test_adaptive_kernels_differ_between_clips_and_channels():
     variables = random_variables()
-    # One row gains what another loses: the means stay, and with them kernels and weights, so that
-    # the output changes by the taps themselves.
+    # One row gains what another loses, so the means, kernels and weights stay the same. The output
+    # then changes only through the taps.
     change = np.zeros_like(X)
     change[:, 2, 0], change[:, 2, 1] = 1, -1
     response = np.asarray(apply(variables, X + change)) - np.asarray(apply(variables))
@@ -166,7 +166,7 @@ def test_adaptive_sends_gradients_to_every_parameter(train):
         assert np.abs(slope).max() > 1e-3, jax.tree_util.keystr(path)
 
 
-def test_adaptive_gradients_have_the_slope_of_the_equations():
+def test_adaptive_gradients_are_those_of_the_equations():
     variables = random_variables()
     rng = np.random.default_rng(3)
     weight = rng.normal(size=X.shape)

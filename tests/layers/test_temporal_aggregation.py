@@ -25,7 +25,7 @@ def aggregated(x, params):
     return np.maximum(y, 0)
 
 
-def test_aggregation_has_one_weight_a_channel_for_each_of_three_frames():
+def test_aggregation_has_one_weight_per_channel_and_frame():
     variables = TemporalAggregation().init(jax.random.key(0), X, train=False)
     assert set(variables) == {"params"}
     assert set(variables["params"]) == {"previous", "current", "next"}

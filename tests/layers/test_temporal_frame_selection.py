@@ -1,4 +1,4 @@
-"""Temporal frame selection by golden files, and by its equations in float64."""
+"""Tests temporal frame selection against golden files, and its equations in float64."""
 
 import functools
 
@@ -27,7 +27,7 @@ def cosines(x):
 
 
 def account(x, squared=False, edge="never"):
-    """Equations 5.6 and 5.7."""
+    """Computes equations 5.6 and 5.7."""
     pairs = cosines(x) ** 2 if squared else cosines(x)
     triplets = pairs[:, :-1] + pairs[:, 1:]
     if edge == "never":
@@ -46,7 +46,7 @@ def frames_of(x, numbers):
 
 
 def clip_of(vectors):
-    """One clip of 1x1 frames."""
+    """Makes one clip of 1x1 frames."""
     return np.stack(vectors)[None, :, None, None]
 
 
@@ -86,7 +86,7 @@ def test_redundancy_is_that_of_the_equations(squared, edge):
         np.testing.assert_allclose(found, account(x, squared, edge), atol=1e-5)
 
 
-def test_redundancy_sees_directions_alone():
+def test_redundancy_depends_only_on_directions():
     scales = 2.0 ** np.random.default_rng(1).integers(-8, 9, (3, 7, 1, 1, 1))
     np.testing.assert_allclose(similar(np.float32(X * scales)), account(X), atol=1e-5)
     spread = X + np.float32([[[[[3]], [[-3]]]]]).reshape(1, 1, 1, 2, 1)
@@ -96,7 +96,7 @@ def test_redundancy_sees_directions_alone():
 @pytest.mark.parametrize("count", [None, 1, 5])
 @pytest.mark.parametrize("edge", ["never", "single"])
 @pytest.mark.parametrize("choose", ["lowest", "highest"])
-def test_it_chooses_what_the_equations_say(choose, edge, count):
+def test_it_chooses_the_frames_of_the_equations(choose, edge, count):
     settings = {"choose": choose, "edge": edge}
     frames, numbers = select(X, count, **settings)
     expected = numbers_of(X, 3 if count is None else count, **settings)
@@ -123,7 +123,7 @@ def test_at_the_edges_the_single_cosine_counts_twice():
 
 
 @pytest.mark.parametrize("choose", ["lowest", "highest"])
-def test_of_equals_the_earliest_are_taken(choose):
+def test_the_earliest_of_equal_frames_are_selected(choose):
     same, turns = clip_of([A] * 8), clip_of([A, A, B, B, A, A, B, B])
     for clip in (same, turns):
         assert select(clip, choose=choose)[1].tolist() == [[1, 2, 3, 4]]
@@ -134,14 +134,14 @@ def test_of_equals_the_earliest_are_taken(choose):
     assert select(mixed, choose=choose)[1].tolist() == [expected[choose]]
 
 
-def test_squares_take_opposites_for_alike():
+def test_squared_cosines_treat_opposites_as_similar():
     # Redundancies of frames 1 to 3 are -2 -1 0, squared 2 1 0.
     clip = clip_of([A, -A, A, B, A])
     assert select(clip, 1)[1].tolist() == [[1]]
     assert select(clip, 1, squared=True)[1].tolist() == [[3]]
 
 
-def test_the_order_of_time_is_kept_and_no_frame_comes_twice():
+def test_selected_frames_are_distinct_and_in_temporal_order():
     x = np.random.default_rng(1).normal(size=(16, 9, 1, 1, 4)).astype(np.float32)
     _, numbers = select(x)
     assert (np.diff(numbers, axis=1) > 0).all()
@@ -149,7 +149,7 @@ def test_the_order_of_time_is_kept_and_no_frame_comes_twice():
     assert len({tuple(row) for row in np.asarray(numbers)}) > 1
 
 
-def test_a_clip_is_not_changed_by_the_others_in_the_batch_nor_by_jit():
+def test_a_clip_does_not_depend_on_the_batch_or_on_jit():
     frames, numbers = select(X)
     chex.assert_trees_all_equal(temporal_frame_selection(X), (frames, numbers))
     for clip in range(len(X)):
@@ -160,7 +160,7 @@ def test_a_clip_is_not_changed_by_the_others_in_the_batch_nor_by_jit():
 
 
 @pytest.mark.parametrize("settings", GOLDEN.values(), ids=GOLDEN)
-def test_the_gradient_goes_to_the_chosen_frames_alone(settings):
+def test_the_gradient_goes_only_to_the_chosen_frames(settings):
     upstream = np.random.default_rng(1).normal(size=(3, 3, 3, 2, 5)).astype(np.float32)
 
     @jit
@@ -183,7 +183,7 @@ def test_bfloat16_frames_are_copied_and_chosen_in_float32():
     assert gradient(x).dtype == jnp.bfloat16
 
 
-def test_frames_of_zeros_and_huge_values_are_no_trouble():
+def test_frames_of_zeros_and_huge_values_are_handled():
     for x in (np.zeros_like(X), X * np.float32([0, 1, 1, 0, 0, 1, 0])[:, None, None, None]):
         assert np.isfinite(similar(x)).all()
         frames, numbers = select(x)
@@ -202,7 +202,7 @@ def test_frames_of_zeros_and_huge_values_are_no_trouble():
         (7, {"edge": "both"}, "edge = 'both': must be one of .*never.*single"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(length, settings, message):
+def test_invalid_selections_are_refused_in_one_line(length, settings, message):
     with pytest.raises(ValueError, match=message) as caught:
         temporal_frame_selection(X[:, :length], **settings)
     assert "\n" not in str(caught.value)
@@ -212,7 +212,7 @@ def test_what_cannot_be_is_refused_in_one_line(length, settings, message):
     ("length", "count", "expected"),
     [(8, None, [1, 3, 5, 7]), (7, None, [1, 3, 5]), (9, 3, [1, 4, 7]), (5, 5, [0, 1, 2, 3, 4])],
 )
-def test_strided_frames_are_equally_far_apart_whatever_is_in_them(length, count, expected):
+def test_strided_frames_are_equidistant_for_any_content(length, count, expected):
     x = np.random.default_rng(5).normal(size=(2, length, 2, 2, 3)).astype(np.float32)
     frames, numbers = temporal_frame_selection(x, count, choose="strided")
     np.testing.assert_array_equal(numbers, [expected, expected])

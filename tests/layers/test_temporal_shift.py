@@ -72,7 +72,7 @@ def test_shift_module_takes_an_eighth_each_way_by_default():
     np.testing.assert_array_equal(TemporalShift().apply({}, x, train=False), shifted(x, 8))
 
 
-def test_shift_keeps_bfloat16_and_its_bits():
+def test_shift_keeps_bfloat16_values_exactly():
     x = jnp.asarray(clips(1, 3, 2, 2, 16), jnp.bfloat16)
     for y in (temporal_shift(x), TemporalShift().apply({}, x, train=False)):
         assert y.dtype == jnp.bfloat16
@@ -81,7 +81,7 @@ def test_shift_keeps_bfloat16_and_its_bits():
         )
 
 
-def test_shift_sends_gradients_back_the_way_the_values_came():
+def test_gradients_are_shifted_back():
     x, weight = clips(1, 4, 2, 2, 16), clips(2, 4, 2, 2, 16)[1:]
     gradient = jax.grad(lambda x: jnp.sum(weight * temporal_shift(x)))(x)
     reverse = shifted(weight[:, ::-1], 8)[:, ::-1]

@@ -1,4 +1,4 @@
-"""Class Regularization by the golden files, by a NumPy account of it, and inside networks."""
+"""Tests Class Regularization against golden files and NumPy, and inside networks."""
 
 import functools
 import re
@@ -36,7 +36,7 @@ CLIP = RNG.normal(size=(2, 4, 32, 32, 3)).astype(np.float32)
 
 
 def run(x=X, w=W, kernel=KERNEL, train=False, params=None, **settings):
-    """Output and what is sown."""
+    """Returns the output and the sown values."""
     variables = {"params": {"class_reg": {"kernel": kernel, **(params or {})}}}
     module = ClassRegularization(**settings)
     y, state = module.apply(variables, x, classifier=w, train=train, mutable=["intermediates"])
@@ -44,7 +44,7 @@ def run(x=X, w=W, kernel=KERNEL, train=False, params=None, **settings):
 
 
 def account(x, w, kernel, affection=0.9, relu=True, level="sample", match="sum"):
-    """Output in symmetric bounds, and classes, in float64."""
+    """Computes the output for symmetric bounds, and the classes, in float64."""
     x, rows = np.float64(x), np.float64(w).T @ np.float64(kernel)
     rows = np.maximum(rows, 0) if relu else rows
     evidence = rows * x.mean((1, 2, 3))[:, None]
@@ -62,7 +62,7 @@ def golden(shared):
 
 
 def results(golden):
-    """Case, what it is, level, bounds, affection and value of each golden result."""
+    """Yields case, quantity, level, bounds, affection and value of each golden result."""
     pattern = re.compile(r"([^_]+)_(scale|y)(_batch)?_(printed|lam1|sym)_(\d{3})")
     for name, value in golden.items():
         if found := pattern.fullmatch(name):
@@ -72,7 +72,7 @@ def results(golden):
 
 
 def golden_run(golden, case, **settings):
-    """Input, output and what is sown; the golden rows have a bias, and a ReLU by their name."""
+    """Returns input, output and sown values; golden rows have a bias and perhaps a ReLU."""
     x, w = golden[f"{case}_a"].transpose(LAST), golden[f"{case}_fc_kernel_NxC2"].T
     kernel, bias = golden[f"{case}_proj_kernel_CxC2"].T, golden[f"{case}_proj_bias"]
     return x, *run(x, w, kernel, params={"bias": bias}, bias=True, relu=case == "relu", **settings)
@@ -107,7 +107,7 @@ def test_golden_classes(golden) -> None:
 @pytest.mark.parametrize("match", ["sum", "max"])
 @pytest.mark.parametrize("level", ["sample", "batch"])
 @pytest.mark.parametrize("relu", [True, False])
-def test_it_does_what_the_account_does(relu, level, match, dtype) -> None:
+def test_it_equals_the_numpy_reference(relu, level, match, dtype) -> None:
     settings = {"relu": relu, "level": level, "match": match, "affection": 0.6}
     x = jnp.asarray(X, dtype)
     y, sown = run(x, **settings)
@@ -123,7 +123,7 @@ def test_it_does_what_the_account_does(relu, level, match, dtype) -> None:
 
 
 @pytest.mark.parametrize("bounds", ["symmetric", "unit", "printed"])
-def test_constant_rows_and_affection_one_are_exactly_nothing(bounds) -> None:
+def test_constant_rows_and_affection_one_have_exactly_no_effect(bounds) -> None:
     rows = jnp.stack([jnp.zeros(6), jnp.full(6, -3.7), jnp.full(6, 1e30), KERNEL[0]])
     if bounds != "printed":
         np.testing.assert_array_equal(scale(rows, 1.0, bounds), 1)
@@ -135,20 +135,20 @@ def test_constant_rows_and_affection_one_are_exactly_nothing(bounds) -> None:
 
 
 @pytest.mark.parametrize("bias", [False, True])
-def test_its_only_parameters_are_the_map(bias) -> None:
+def test_its_only_parameter_is_the_mapping(bias) -> None:
     init = functools.partial(ClassRegularization(bias=bias).init, classifier=W, train=False)
     variables = jax.eval_shape(init, jax.random.key(0), X)
     expected = {"kernel": (10, 6), **({"bias": (6,)} if bias else {})}
     assert jax.tree.map(jnp.shape, variables) == {"params": {"class_reg": expected}}
 
 
-def test_the_map_starts_with_kaimings_deviation_of_the_fan_out() -> None:
+def test_the_mapping_has_kaimings_initial_deviation_of_the_fan_out() -> None:
     x, w = jnp.ones((1, 1, 1, 1, 64)), jnp.ones((2048, 3))
     params = ClassRegularization().init(jax.random.key(0), x, classifier=w)["params"]
     assert float(params["class_reg"]["kernel"].std()) == pytest.approx(np.sqrt(2 / 64), rel=0.02)
 
 
-def test_gradients_reach_features_and_map_but_not_the_classifier() -> None:
+def test_gradients_reach_features_and_mapping_but_not_the_classifier() -> None:
     rng = np.random.default_rng(1)
     weights, direction = rng.normal(size=X.shape), rng.normal(size=KERNEL.shape)
     loss = jax.grad(lambda *args: (weights * run(*args, affection=0.6)[0]).sum(), (0, 1, 2))
@@ -172,7 +172,7 @@ def test_gradients_reach_features_and_map_but_not_the_classifier() -> None:
         ("row", "d"),
     ],
 )
-def test_values_that_mean_nothing_are_refused(name, value) -> None:
+def test_invalid_values_are_refused(name, value) -> None:
     settings = {name: value}
     for refuse in (lambda: check(ClassRegularization(**settings)), lambda: run(**settings)):
         with pytest.raises(ValueError, match=f"{name} = {value!r}"):
@@ -197,7 +197,7 @@ def test_agreement_is_named_by_its_places() -> None:
 
 
 def traced(name, **options):
-    """A network's modules by path, parameters by path, and what is sown, as shapes."""
+    """Traces a network: modules and parameters by path, and shapes of the sown values."""
     model, modules = vidjax.create_model(name, **options), {}
 
     def spy(call, args, kwargs, context):
@@ -220,11 +220,11 @@ def traced(name, **options):
         *((f"{name}_50_e1", 512 * 960) for name in ("r3d", "wide_r3d", "r2plus1d")),
         ("resnext3d_101", 2048 * (256 + 512 + 1024 + 2048)),
         ("x3d_s", 2048 * (24 + 48 + 96 + 192)),
-        ("slowfast_50", (2048 + 256) * (3840 + 480)),  # Both pathways.
+        ("slowfast_50", (2048 + 256) * (3840 + 480)),  # In both pathways.
         ("i3d", 1024 * (480 + 832 + 1024)),
     ],
 )
-def test_networks_have_a_map_at_each_stage(name, added) -> None:
+def test_networks_have_a_mapping_at_each_stage(name, added) -> None:
     options = {} if name == "i3d" else {"depths": ONES}
     modules, params, _ = traced(name, class_reg={}, **options)
     _, plain, _ = traced(name, **options)
@@ -243,7 +243,7 @@ DOCUMENTED = re.findall(
 )
 
 
-# The others are counted likewise.
+# The other networks are counted in the same way.
 QUICK = ("r3d_50_e1", "mtnet_s")
 
 
@@ -251,8 +251,8 @@ QUICK = ("r3d_50_e1", "mtnet_s")
     ("name", "params", "macs"),
     [pytest.param(*row, marks=() if row[0] in QUICK else pytest.mark.slow) for row in DOCUMENTED],
 )
-def test_the_documentation_says_what_it_adds(name, params, macs) -> None:
-    """Whatever the depth and the clip, of which both are small here."""
+def test_the_documented_costs_are_correct(name, params, macs) -> None:
+    """Depth and clip are small here, because they do not matter."""
     options = {} if name == "i3d" else {"depths": ONES}
     plain, regularized = (
         vidjax.count_cost(vidjax.create_model(name, **options, **method), (8, 32, 32))
@@ -263,7 +263,7 @@ def test_the_documentation_says_what_it_adds(name, params, macs) -> None:
     assert added == pytest.approx(int(macs.replace(",", "")), abs=1)
 
 
-def test_the_documentation_has_all_networks_of_the_works() -> None:
+def test_the_documentation_has_all_networks_of_the_papers() -> None:
     assert len(DOCUMENTED) == 10
 
 
@@ -281,7 +281,7 @@ def test_the_documentation_has_all_networks_of_the_works() -> None:
         ({"stages": (2, 3)}, "2/after_stage=0.8 3/after_stage=0.7"),
     ],
 )
-def test_it_stands_where_the_settings_say(settings, expected) -> None:
+def test_it_is_placed_according_to_the_settings(settings, expected) -> None:
     more = {"bounds": "unit", "level": "batch", "bias": True, "match": "max"}
     options = TINY | {"depths": (1, 1, 1, 2), "class_reg": settings | more}
     modules, _, sown = traced("r3d_18", **options)
@@ -301,7 +301,7 @@ def test_scanned_blocks_have_it_too() -> None:
 
 @pytest.fixture(scope="module")
 def passes():
-    """Parameters, what three networks of them give, gradients of stage 3, and logits by vmap."""
+    """Returns parameters, outputs of three networks, gradients of stage 3, and logits by vmap."""
     make = functools.partial(vidjax.create_model, "r3d_18", **TINY)
     jit = functools.partial(jax.jit, compiler_options=UNOPTIMIZED)
     plain, ones, thesis = make(), make(class_reg={"affection": (1.0,) * 4}), make(class_reg={})
@@ -331,7 +331,9 @@ def test_affection_one_is_the_network_without_it(passes) -> None:
         np.testing.assert_array_equal(sown[stage]["after_stage"]["class_index"][0], classes)
 
 
-def test_in_a_network_the_maps_learn_and_the_classifier_is_left(passes) -> None:
+def test_in_a_network_the_mappings_learn_and_the_classifier_is_unaffected(
+    passes,
+) -> None:
     _, ((plain, _), _, (logits, sown)), grads, by_clip = passes
     assert not np.array_equal(logits, plain)
     np.testing.assert_allclose(by_clip, logits, atol=1e-5)
@@ -357,6 +359,6 @@ def test_in_a_network_the_maps_learn_and_the_classifier_is_left(passes) -> None:
         ({"afection": ()}, "no setting 'afection': did you mean 'affection'"),
     ],
 )
-def test_networks_refuse_what_means_nothing(settings, message) -> None:
+def test_networks_refuse_invalid_settings(settings, message) -> None:
     with pytest.raises(ValueError, match=message):
         vidjax.create_model("r3d_18", class_reg=settings)

@@ -1,4 +1,4 @@
-"""CutMix as properties: clips of one value each, so that foreign pixels can be counted."""
+"""Tests properties of CutMix on constant clips, so that foreign pixels can be counted."""
 
 import functools
 
@@ -24,7 +24,7 @@ READABLE = np.array([True, True, False, True, True, False])
 
 @functools.cache
 def many(alpha: float, chance: float):
-    """Many draws, compiled once: a function of clip, targets and mask."""
+    """Compiles many draws: a function of clip, targets and mask."""
     draws = functools.partial(cutmix, alpha=alpha, chance=chance)
     draws = jax.vmap(draws, in_axes=(0, None, None, None))
     draws = jax.jit(draws, compiler_options=UNOPTIMIZED)
@@ -32,20 +32,20 @@ def many(alpha: float, chance: float):
 
 
 def mix(clip=CLIP, targets=ONE_HOT, mask=EVERY, alpha: float = 1.0, chance: float = 1.0):
-    """Many draws of clips `[N, B, T, H, W, 3]` and targets `[N, B, K]`."""
+    """Returns many draws of clips `[N, B, T, H, W, 3]` and targets `[N, B, K]`."""
     return tuple(map(np.asarray, many(alpha, chance)(clip, targets, mask)))
 
 
 @functools.cache
 def mixed(alpha: float = 1.0, chance: float = 1.0):
-    """Draws of clips of one value: clips, targets, and where they are foreign."""
+    """Mixes constant clips; returns clips, targets, and which pixels are foreign."""
     clips, targets = mix(alpha=alpha, chance=chance)
     return clips, targets, clips != CLIP
 
 
 @functools.cache
 def drawn():
-    """Box `[N, H, W]` and partners `[N, B]` of each draw, as the pictures show them."""
+    """Reads the box `[N, H, W]` and the partners `[N, B]` of each draw from the mixed clips."""
     clips, _, foreign = mixed()
     boxes = foreign.any(axis=(1, 2, 5))
     own = np.where(foreign, clips, 0).max(axis=(2, 3, 4, 5))
@@ -54,12 +54,12 @@ def drawn():
 
 
 def sides(boxes):
-    """Height and width of each box."""
+    """Returns height and width of each box."""
     return boxes.any(axis=2).sum(axis=1), boxes.any(axis=1).sum(axis=1)
 
 
 def simulated(alpha: float, count: int):
-    """Boxes `[N, H, W]` of the paper's rule, drawn in NumPy."""
+    """Draws boxes `[N, H, W]` by the paper's rule in NumPy."""
     rng = np.random.default_rng(8)
     cut = np.sqrt(1 - rng.beta(alpha, alpha, count))
 
@@ -79,7 +79,7 @@ def test_the_box_is_one_rectangle_for_all_frames_and_clips() -> None:
     boxes, partners = drawn()
     rectangles = boxes.any(axis=2)[:, :, None] & boxes.any(axis=1)[:, None, :]
     np.testing.assert_array_equal(boxes, rectangles)
-    # Between its ends a rectangle has no gap.
+    # A rectangle has no gaps.
     for edge in (boxes.any(axis=1), boxes.any(axis=2)):
         steps = np.abs(np.diff(np.pad(edge, ((0, 0), (1, 1))).astype(int))).sum(axis=1)
         assert set(np.unique(steps)) <= {0, 2}
@@ -88,7 +88,7 @@ def test_the_box_is_one_rectangle_for_all_frames_and_clips() -> None:
     np.testing.assert_array_equal(foreign, np.broadcast_to(expected, foreign.shape))
 
 
-def test_all_foreign_pixels_are_one_partners_and_partners_a_permutation() -> None:
+def test_foreign_pixels_belong_to_one_partner_and_partners_form_a_permutation() -> None:
     clips, _, foreign = mixed()
     _, partners = drawn()
     from_partner = clips == partners[:, :, None, None, None, None]
@@ -100,7 +100,7 @@ def test_all_foreign_pixels_are_one_partners_and_partners_a_permutation() -> Non
     np.testing.assert_allclose(shares, 1 / BATCH, atol=5 * np.sqrt(5 / 36 / len(cut)))
 
 
-def test_pixels_inside_are_the_partners_at_the_same_place_and_time() -> None:
+def test_pixels_in_the_box_are_the_partners_at_the_same_position() -> None:
     boxes, partners = drawn()
     clip = np.random.default_rng(1).integers(0, 256, CLIP.shape, dtype=np.uint8)
     clips, _ = mix(clip)
@@ -130,10 +130,10 @@ def test_any_targets_are_mixed_with_the_partners() -> None:
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.3])
-def test_boxes_lie_as_the_rule_says(alpha) -> None:
+def test_boxes_are_distributed_as_in_the_paper(alpha) -> None:
     boxes = mixed(alpha)[2].any(axis=(1, 2, 5))
     expected = simulated(alpha, 8000)
-    # Five standard errors of a share, and a pixel at each end of a side.
+    # Five standard errors of a share, and one pixel at each end of a side.
     bound = 5 * 0.5 / np.sqrt(DRAWS)
     np.testing.assert_allclose(boxes.mean(axis=0), expected.mean(axis=0), atol=bound + 0.04)
     areas, others = boxes.mean(axis=(1, 2)), expected.mean(axis=(1, 2))
@@ -146,17 +146,17 @@ def test_boxes_lie_as_the_rule_says(alpha) -> None:
     np.testing.assert_allclose(ranks, wanted, atol=bound + 0.04)
 
 
-def test_both_sides_are_of_one_lambda() -> None:
+def test_both_sides_follow_one_lambda() -> None:
     boxes, _ = drawn()
     border = boxes[:, [0, -1], :].any(axis=(1, 2)) | boxes[:, :, [0, -1]].any(axis=(1, 2))
     heights, widths = sides(boxes[~border & boxes.any(axis=(1, 2))])
     assert len(heights) > 20
-    # Each is its rule's length to a pixel, or two where the half length is rounded down.
+    # Each side has the rule's length up to one pixel, or two if the half length is rounded down.
     assert np.abs(heights / HEIGHT - widths / WIDTH).max() <= 2 / HEIGHT + 2 / WIDTH
     assert np.corrcoef(heights, widths)[0, 1] > 0.95
 
 
-def test_unreadable_rows_and_rows_of_unreadable_partners_stay() -> None:
+def test_unreadable_clips_and_their_partners_are_not_mixed() -> None:
     clips, targets, _ = mixed()
     _, partners = drawn()
     kept_clips, kept_targets = mix(mask=READABLE)
@@ -170,14 +170,14 @@ def test_unreadable_rows_and_rows_of_unreadable_partners_stay() -> None:
     )
 
 
-def test_nothing_readable_is_nothing_mixed() -> None:
+def test_without_readable_clips_nothing_is_mixed() -> None:
     clips, targets = mix(mask=~EVERY)
     assert (clips == CLIP).all()
     assert (targets == ONE_HOT).all()
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.3, 1.0])
-def test_it_happens_as_often_as_the_chance_says(chance) -> None:
+def test_batches_are_mixed_with_the_given_probability(chance) -> None:
     clips, targets, foreign = mixed(chance=chance)
     cut = foreign.any(axis=(1, 2, 3, 4, 5))
     # Some boxes have no pixel, and some permutations move nothing: 2 %.
@@ -193,7 +193,7 @@ def test_clips_and_targets_keep_their_types(dtype) -> None:
     chex.assert_trees_all_equal_shapes_and_dtypes(mixed, (clip, jnp.asarray(ONE_HOT)))
 
 
-def test_draws_depend_on_the_key_alone() -> None:
+def test_draws_depend_only_on_the_key() -> None:
     draw = int(mixed()[2].any(axis=(1, 2, 3, 4, 5)).argmax())
     key = jax.random.split(jax.random.key(7), DRAWS)[draw]
     one = jax.jit(cutmix, compiler_options=UNOPTIMIZED)
@@ -217,6 +217,6 @@ def test_different_keys_draw_differently() -> None:
         ({"chance": -0.1}, "chance.*-0.1"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message) -> None:
+def test_invalid_settings_are_refused(settings, message) -> None:
     with pytest.raises(ValueError, match=message):
         cutmix(jax.random.key(0), CLIP, ONE_HOT, EVERY, **settings)

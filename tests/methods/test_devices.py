@@ -1,4 +1,4 @@
-"""What methods draw and choose is the same on 8 simulated devices; run in a process of its own."""
+"""Tests that draws and choices of methods are the same on 8 simulated devices."""
 
 import json
 import textwrap
@@ -75,12 +75,12 @@ def results():
     return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
 
 
-def test_eight_devices_draw_and_choose_what_one_does(results):
+def test_draws_and_choices_on_eight_devices_equal_those_on_one(results):
     assert len(results) == 10
     for name, row in results.items():
         assert row["devices"] == 8, name
         assert row["distance"] <= (0 if name in EXACT else 1e-5), name
 
 
-def test_every_clip_has_an_alpha_of_its_own_wherever_it_is(results):
+def test_every_clip_has_its_own_alpha_on_any_device(results):
     assert results["alpha of each clip"]["values"] == 16

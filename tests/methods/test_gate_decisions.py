@@ -1,4 +1,4 @@
-"""What temporal gates decide, by the golden files and by a NumPy account of it."""
+"""Tests the decisions of temporal gates against golden files and NumPy."""
 
 import functools
 
@@ -21,7 +21,7 @@ def squared(a, b):
 
 
 def account(a, b, match="soft", distance="sum", temperature=1.0):
-    """Whether all frames of a find themselves in b, and by how much, in float64."""
+    """Computes in float64 whether all frames of a match those of b, and by what margin."""
     apart = squared(a, b) / (a.shape[-1] if distance == "mean" else 1)
     mean = softmax(-apart / temperature, axis=-1) @ np.float64(b)
     found = apart if match == "nearest" else squared(mean, b)
@@ -32,7 +32,7 @@ def account(a, b, match="soft", distance="sum", temperature=1.0):
 
 
 def pairs(batch=64, frames=4, channels=6):
-    """Frames and more or less noisy ones: some clips match, some do not."""
+    """Makes frames and more or less noisy copies, so that some clips match and others do not."""
     rng = np.random.default_rng(batch)
     a, noise = rng.normal(size=(2, batch, frames, channels)).astype(np.float32)
     return a, a + noise * np.linspace(0, 2, batch, dtype=np.float32)[:, None, None]
@@ -48,7 +48,7 @@ def matched(a, b, **settings):
 
 
 def feed(x, a, b, settings):
-    """A hard gate's output and what is open, its frames and states being those given."""
+    """Returns a hard gate's output and open clips for given frames and states."""
 
     def give(call, args, kwargs, context):
         if isinstance(context.module, SqueezeRecursion) and context.method_name == "parts":
@@ -70,7 +70,7 @@ def fed(a, b, **settings):
 
 @pytest.fixture
 def golden(shared):
-    """Cases of the file: each a mapping, sequences as `[B, T, C]`."""
+    """Returns the cases of the file; each is a mapping with sequences `[B, T, C]`."""
     cases = {}
     for name, value in np.load(shared / "golden/soft_nn_gate.npz").items():
         case, key = name.split("_", 1)
@@ -120,7 +120,7 @@ def test_golden_gates(golden):
 
 @pytest.mark.parametrize(("distance", "temperature"), CASES)
 @pytest.mark.parametrize("match", ["soft", "nearest"])
-def test_what_matches_is_what_the_account_says(match, distance, temperature):
+def test_matches_equal_the_numpy_reference(match, distance, temperature):
     a, b = pairs()
     settings = {"match": match, "distance": distance, "temperature": temperature}
     expected, lead = account(a, b, **settings)
@@ -143,7 +143,7 @@ def test_distances_are_those_of_all_frames_of_two_lengths():
     np.testing.assert_allclose(distances(large, large), squared(large, large), rtol=1e-5)
 
 
-def test_a_small_temperature_finds_the_nearest_and_a_large_one_nothing():
+def test_a_small_temperature_finds_the_nearest_frame_and_a_large_one_does_not():
     a, b = pairs()
     _, lead = account(a, b, "nearest")
     cold, nearest = matched(a, b, temperature=1e-4), matched(a, b, match="nearest")
@@ -151,7 +151,7 @@ def test_a_small_temperature_finds_the_nearest_and_a_large_one_nothing():
     assert not matched(a, b, temperature=1e4).any()
 
 
-def test_matching_exchanged_frames_is_no_consistency():
+def test_swapped_frames_do_not_match():
     frames = 4 * np.eye(4, 6, dtype=np.float32)[None]
     assert matched(frames, frames).all()
     for order in ([1, 0, 2, 3], [3, 2, 1, 0], [1, 2, 3, 0]):
@@ -165,7 +165,7 @@ def test_one_frame_always_matches(distance, temperature):
     assert matched(a, b, match="nearest", distance=distance).all()
 
 
-def test_decisions_on_bfloat16_frames_are_those_of_float32():
+def test_decisions_on_bfloat16_frames_are_computed_in_float32():
     a, b = (jnp.asarray(part + 4, jnp.bfloat16) for part in pairs(512))
     expected, lead = account(a, b)
     sure = lead > 1e-4

@@ -1,6 +1,6 @@
-"""Gradients of every setting of every method, against finite differences in float64.
+"""Tests gradients with every setting of every method, against finite differences in float64.
 
-Which settings there are is read from the methods' tables: a new one needs a value here.
+The settings are read from the methods' tables, so a new one needs a value here.
 """
 
 import functools
@@ -65,20 +65,20 @@ REGULARIZATIONS = [
     {"relu": False},
     {"level": "batch", "bias": True},
     {"match": "max"},
-    # The smallest difference draws another random class; test_random_class.py has those.
+    # The smallest difference draws another random class; test_random_class.py tests those.
     {"row": "guess"},
 ]
 DROPS = [
     *((RandomDrop, {"level": level}) for level in residual_drop.LEVELS),
     (RandomDrop, {"last": 0.8}),
-    # Only where both factors are one has a branch the gradient of what it gives.
+    # Only if both factors are one, a branch has the gradient of its output.
     *((ShakeDrop, {"level": level, "alpha": (0.4, 0.4)}) for level in residual_drop.LEVELS),
     (ShakeDrop, {"last": 0.2, "alpha": (-0.7, -0.7)}),
 ]
 
 
 def derivatives(apply, variables, x):
-    """By gradient and by differences: of parameters and features, along a direction of all."""
+    """Returns directional derivatives by gradient and by finite differences."""
     rng = np.random.default_rng(zlib.crc32(repr(apply).encode()) % 1000)
     weights = jnp.asarray(rng.normal(size=jax.eval_shape(apply, variables, x).shape))
     given = (variables.get("params", {}), x)
@@ -102,7 +102,7 @@ def derivatives(apply, variables, x):
 
 
 def check(module, *more, train=True):
-    # What is computed in float32 whatever it is given, such as norms, is computed in float64 here.
+    # Layers that always compute in float32, such as norms, compute in float64 here.
     with jax.enable_x64(True), mock.patch.object(jnp, "float32", jnp.float64):
         x = jnp.asarray(X)
         more = tuple(jnp.asarray(array) for array in more)

@@ -1,4 +1,4 @@
-"""MixUp against its equations in NumPy, with what was drawn read from what was mixed."""
+"""Tests MixUp against its equations in NumPy, with the draws read from the mixed targets."""
 
 import functools
 
@@ -14,7 +14,7 @@ from vidjax.methods.mixup import mixup
 BATCH, DRAWS = 6, 400
 RNG = np.random.default_rng(0)
 CLIP = RNG.integers(0, 256, (BATCH, 2, 3, 4, 3), dtype=np.uint8)
-# The target of a clip is its own axis: a mixed target says who was mixed, and how much.
+# Targets are one-hot, so a mixed target shows the partners and their weights.
 ONE_HOT = np.eye(BATCH, dtype=np.float32)
 EVERY = np.ones(BATCH, bool)
 READABLE = np.array([True, True, False, True, True, False])
@@ -33,7 +33,7 @@ def mix(clip=CLIP, targets=ONE_HOT, mask=EVERY, alpha=1.0, chance=1.0):
 
 
 def shares(targets):
-    """The weight of each clip's own target, masked where it has no partner."""
+    """Returns the weight of each clip's own target, masked if it has no partner."""
     own = targets[:, np.arange(BATCH), np.arange(BATCH)]
     return np.ma.masked_equal(own, 1)
 
@@ -41,7 +41,7 @@ def shares(targets):
 @pytest.mark.parametrize("mask", [EVERY, READABLE], ids=["all", "some"])
 def test_pixels_and_targets_are_the_same_weighted_means(mask):
     clips, targets = mix(mask=mask)
-    # The targets are the matrix by which clips are mixed.
+    # The targets form the mixing matrix of the clips.
     expected = np.einsum("nij,j...->ni...", targets.astype(np.float64), CLIP.astype(np.float64))
     np.testing.assert_allclose(clips, expected, atol=1e-3)
     np.testing.assert_allclose(targets.sum(axis=2), 1, atol=1e-6)
@@ -54,7 +54,7 @@ def test_one_lambda_and_one_permutation_for_the_batch():
     assert (own.max(axis=1) - own.min(axis=1)).max() < 1e-6
     partners = np.where(own.mask, np.arange(BATCH), _others(targets).argmax(axis=2))
     np.testing.assert_array_equal(np.sort(partners, axis=1), np.tile(np.arange(BATCH), (DRAWS, 1)))
-    # Every clip has every other as its partner about as often: five standard errors of a share.
+    # Every clip has every other as its partner equally often, within five standard errors.
     frequency = (partners[:, :, None] == np.arange(BATCH)).mean(axis=0)
     assert np.abs(frequency - 1 / BATCH).max() < 5 * np.sqrt(5 / 36 / DRAWS)
 
@@ -64,7 +64,7 @@ def _others(targets):
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 8.0])
-def test_lambda_is_of_the_beta_distribution(alpha):
+def test_lambda_follows_the_beta_distribution(alpha):
     own = shares(mix(alpha=alpha)[1]).mean(axis=1).compressed()
     expected = np.random.default_rng(1).beta(alpha, alpha, 20_000)
     for part in (0.1, 0.3, 0.5, 0.7, 0.9):
@@ -72,7 +72,7 @@ def test_lambda_is_of_the_beta_distribution(alpha):
         assert abs(rank - part) < 5 * 0.5 / np.sqrt(len(own))
 
 
-def test_unreadable_clips_stay_and_enter_no_other():
+def test_unreadable_clips_are_unchanged_and_not_mixed_in():
     poisoned = np.where(READABLE[:, None, None, None, None], CLIP, np.nan).astype(np.float32)
     targets = np.where(READABLE[:, None], ONE_HOT, np.nan).astype(np.float32)
     clips, mixed = mix(poisoned, targets, READABLE)
@@ -83,7 +83,7 @@ def test_unreadable_clips_stay_and_enter_no_other():
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.3, 1.0])
-def test_it_happens_as_often_as_the_chance_says(chance):
+def test_batches_are_mixed_with_the_given_probability(chance):
     clips, targets = mix(chance=chance)
     moved = (targets != ONE_HOT).any(axis=(1, 2))
     assert abs(moved.mean() - chance) <= 5 * np.sqrt(chance * (1 - chance) / DRAWS) + 0.01
@@ -94,7 +94,7 @@ def test_it_happens_as_often_as_the_chance_says(chance):
     ("given", "expected"),
     [(jnp.uint8, jnp.float32), (jnp.float32, jnp.float32), (jnp.bfloat16, jnp.bfloat16)],
 )
-def test_bytes_become_numbers_that_hold_their_means(given, expected):
+def test_bytes_become_float32(given, expected):
     clip = jax.ShapeDtypeStruct(CLIP.shape, given)
     mixed = jax.eval_shape(mixup, jax.random.key(0), clip, ONE_HOT, READABLE)
     wanted = (jax.ShapeDtypeStruct(CLIP.shape, expected), jnp.asarray(ONE_HOT))
@@ -117,6 +117,6 @@ def test_gradients_are_those_of_the_weighted_mean():
     ("settings", "message"),
     [({"alpha": 0.0}, "mixup alpha = 0.0"), ({"chance": 1.2}, "mixup chance = 1.2")],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         mixup(jax.random.key(0), CLIP, ONE_HOT, EVERY, **settings)

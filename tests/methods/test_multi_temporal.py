@@ -1,4 +1,4 @@
-"""MTConvs by golden files, by a NumPy account of the text, and by their gradients."""
+"""Tests MTConvs against golden files and NumPy, and their gradients."""
 
 import functools
 import math
@@ -50,7 +50,7 @@ ALL = {
 
 
 def conv(x, kernel, strides=(1, 1, 1)):
-    """Convolution by its sum, padded by half the kernel; channel by channel where it says so."""
+    """Convolves by direct summation, padded by half the kernel; optionally channel by channel."""
     size = kernel.shape[:3]
     x = np.pad(x, [(0, 0), *((k // 2, k // 2) for k in size), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(x, size, axis=(1, 2, 3))
@@ -61,10 +61,10 @@ def conv(x, kernel, strides=(1, 1, 1)):
 
 
 def convolve(x, weights, name, strides):
-    """As one kernel, or over space and then over time.
+    """Convolves with one kernel, or over space and then over time.
 
-    All strides are in the first part: in the second, time's would cost MTNet_M 7 % more
-    multiply-adds than the digest counts.
+    All strides are in the first part. With the temporal stride in the second, MTNet_M would have 7
+    % more multiply-adds than in the digest.
     """
     if f"{name}/kernel" in weights:
         return conv(x, weights[f"{name}/kernel"], strides)
@@ -73,7 +73,7 @@ def convolve(x, weights, name, strides):
 
 
 def trilinear(x, size):
-    """Linear between half-pixel centres along each axis, constant beyond the outer ones."""
+    """Interpolates linearly between half-pixel centres, constant beyond the outer ones."""
     for axis, wanted in enumerate(size, start=1):
         length = x.shape[axis]
         place = ((np.arange(wanted) + 0.5) * length / wanted - 0.5).clip(0, length - 1)
@@ -89,7 +89,7 @@ def relu(x):
 
 
 class Norms:
-    """Norms by name, in evaluation; in training, what they normalised is remembered."""
+    """Norms by name; in training they record their inputs."""
 
     def __init__(self, weights, train=False):
         self.weights, self.train, self.seen = weights, train, []
@@ -104,7 +104,7 @@ class Norms:
 
 
 def account(x, weights, settings, norms=None):
-    """MTConv in float64 by the text, and what the prolonged branch has before it is enlarged."""
+    """Computes the text's MTConv in float64; also returns the prolonged branch before resizing."""
     s = {"strides": (1, 1, 1), "split_input": True, **settings}
     weights = {name: np.float64(value) for name, value in weights.items()}
     x, norm = np.float64(x), norms or Norms(weights)
@@ -132,7 +132,7 @@ def account(x, weights, settings, norms=None):
 
 @functools.cache
 def compiled(module, train=False):
-    """Output and new statistics."""
+    """Returns the output and the new statistics."""
 
     def apply(variables, x, rngs):
         return module.apply(variables, x, train=train, rngs=rngs, mutable=["batch_stats"])
@@ -150,7 +150,7 @@ def shapes(x, settings):
 
 
 def drawn(shapes, seed=0):
-    """Variables of these shapes that nothing is one or zero in."""
+    """Draws variables of these shapes without ones and zeros."""
     rng, values = np.random.default_rng(seed), {}
     for path, leaf in sorted(flatten_dict(shapes).items()):
         if path[-1] in ("scale", "var"):
@@ -162,7 +162,7 @@ def drawn(shapes, seed=0):
 
 
 def flat(variables):
-    """Parameters and statistics of a module by name."""
+    """Returns the parameters and statistics of a module by name."""
     parts = (flatten_dict(part, sep="/") for part in variables.values())
     return {name: value for part in parts for name, value in part.items()}
 
@@ -173,7 +173,7 @@ def case(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_it_does_what_the_account_does(name) -> None:
+def test_it_equals_the_numpy_reference(name) -> None:
     settings, variables = case(name)
     expected, _ = account(X, flat(variables), settings)
     y, _ = run(X, variables, settings)
@@ -185,8 +185,8 @@ def test_it_does_what_the_account_does(name) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 6])
-def test_short_clips_and_laterals_of_another_size(length) -> None:
-    """With six frames and a stride, a branch has two of them and the lateral path one."""
+def test_short_clips_with_lateral_features_of_another_size(length) -> None:
+    """With six frames and a stride, a branch has two frames and the lateral path one."""
     settings = {**PLAIN, "strides": (2, 2, 2)}
     variables, x = case("strided")[1], X[:, :length, :6, :5]
     expected, _ = account(x, flat(variables), settings)
@@ -196,7 +196,7 @@ def test_short_clips_and_laterals_of_another_size(length) -> None:
 
 
 def golden_settings(golden, name):
-    """The module, and its input, of a golden case; both shares of channels bound delta."""
+    """Returns module and input of a golden case; both channel shares bound delta."""
     local, prolonged = (golden[f"{name}_w/{part}/kernel"] for part in ("local", "prolonged"))
     bounds = []
     for axis in (0, 1):
@@ -247,8 +247,8 @@ def test_delta_one_is_a_convolution_a_norm_and_a_relu() -> None:
     np.testing.assert_allclose(run(X, variables, settings)[0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_parameters_are_those_of_two_branches_and_a_point_wise_path_between_them() -> None:
-    """The example of chapter 6: of 54 channels 47 are local and 7 prolonged."""
+def test_parameters_are_those_of_two_branches_and_a_pointwise_lateral_path() -> None:
+    """The example of chapter 6: 47 of 54 channels are local and 7 prolonged."""
     x = jax.ShapeDtypeStruct((1, 4, 4, 4, 24), jnp.float32)
     kernels = {
         "dense": {"local": (3, 3, 3, 21, 47), "prolonged": (3, 3, 3, 3, 7)},
@@ -279,7 +279,7 @@ def test_shares_are_the_floor_and_the_rest(delta) -> None:
 
 @pytest.mark.parametrize("share_norm", [False, True])
 def test_training_normalises_by_the_batch_and_updates_running_statistics(share_norm) -> None:
-    """A shared norm is updated by both of its inputs; the text does not say which comes first."""
+    """Both inputs update a shared norm; the text does not give their order."""
     settings = {**PLAIN, "share_norm": share_norm}
     variables = drawn(shapes(X, settings))
     norms = Norms({name: np.float64(value) for name, value in flat(variables).items()}, train=True)
@@ -304,7 +304,7 @@ def test_training_normalises_by_the_batch_and_updates_running_statistics(share_n
 
 
 @pytest.mark.parametrize("name", ["the text's", "as released", "factorised"])
-def test_gradients_reach_features_and_parameters_as_numbers_say(name) -> None:
+def test_gradients_equal_finite_differences(name) -> None:
     settings, variables = case(name)
     factors = RNG.normal(size=(*X.shape[:-1], settings["features"]))
 
@@ -332,7 +332,7 @@ def test_gradients_reach_features_and_parameters_as_numbers_say(name) -> None:
         assert np.linalg.norm(found) == pytest.approx(slope, rel=1e-3)
 
 
-def test_clips_do_not_look_at_each_other_in_evaluation() -> None:
+def test_clips_are_independent_in_evaluation() -> None:
     settings, variables = case("the text's")
     x = np.concatenate([X, X[::-1] + 0.5, -X[:1]])
     whole, _ = run(x, variables, settings)
@@ -342,8 +342,8 @@ def test_clips_do_not_look_at_each_other_in_evaluation() -> None:
     np.testing.assert_allclose(run(x[::-1], variables, settings)[0], whole[::-1], atol=1e-5)
 
 
-def test_bfloat16_features_stay_so_with_statistics_in_float32() -> None:
-    """Of four frames the inner two are always chosen: rounding can not choose others."""
+def test_bfloat16_features_have_float32_statistics() -> None:
+    """The inner two of four frames are always chosen, whatever the rounding."""
     settings, variables = case("the text's")
     x = jnp.asarray(X[:, :4], jnp.bfloat16)
     y, state = run(x, variables, settings, train=True)
@@ -351,12 +351,12 @@ def test_bfloat16_features_stay_so_with_statistics_in_float32() -> None:
     assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {np.dtype("float32")}
     y, _ = run(x, variables, settings)
     expected, _ = account(x, flat(variables), settings)
-    # A few roundings of values as large as the largest.
+    # A few roundings of the largest values.
     atol = 4 * float(jnp.finfo(jnp.bfloat16).eps) * expected.max()
     np.testing.assert_allclose(np.float64(y), expected, atol=atol)
 
 
-def test_stochastic_pooling_needs_the_stream_noise_in_training_alone() -> None:
+def test_stochastic_pooling_needs_the_stream_noise_only_in_training() -> None:
     settings = {**PLAIN, "pool": "stochastic"}
     variables = case("the text's")[1]
     y, _ = run(X, variables, settings)
@@ -386,11 +386,11 @@ def test_inputs_of_too_few_channels_for_two_branches_are_refused() -> None:
 @pytest.mark.parametrize(
     "name", ["kernels", "lateral_from", "activate", "pool", "frames", "choose", "edge", "odd"]
 )
-def test_unknown_settings_are_refused_by_value(name) -> None:
+def test_unknown_settings_are_refused(name) -> None:
     with pytest.raises(ValueError, match=f"{name} = 'nonsense'"):
         shapes(X, {**PLAIN, name: "nonsense"})
 
 
-def test_channel_by_channel_kernels_can_not_change_channels() -> None:
+def test_depthwise_kernels_cannot_change_the_number_of_channels() -> None:
     with pytest.raises(ValueError, match="depthwise"):
         shapes(X, {**PLAIN, "kernels": "depthwise", "features": 12})

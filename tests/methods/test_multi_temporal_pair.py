@@ -1,4 +1,4 @@
-"""MTConvs on pairs of clips by golden files and by a NumPy account of the released code."""
+"""Tests MTConvs on pairs of clips against golden files, and the released code in NumPy."""
 
 import functools
 
@@ -33,7 +33,7 @@ RELEASED = {"pool": "average", "choose": "highest", "squared": True}
 
 
 def clips(*sizes):
-    """Features of clips that differ from frame to frame."""
+    """Makes features of clips that differ from frame to frame."""
     make = RNG.normal
     return tuple(
         np.float32(make(size=size) + make(size=(*size[:2], 1, 1, size[-1]))) for size in sizes
@@ -44,7 +44,7 @@ PAIR = clips((2, 7, 6, 5, 6), (2, 4, 3, 3, 2))
 
 
 def convolved(pair, weights, strides, norms=None):
-    """PairedMTConv in float64 by section 2.4 of the digest."""
+    """Computes a PairedMTConv in float64 by section 2.4 of the digest."""
     weights = {name: np.float64(value) for name, value in weights.items()}
     norm = norms or Norms(weights)
     short, long = (
@@ -67,7 +67,7 @@ def shapes(module, pair=PAIR):
 
 
 def golden_part(key, value):
-    """Collection, path and value of ours that is the golden one."""
+    """Converts a golden array to our collection, path and value."""
     *path, part, leaf = key.split("/")
     if leaf == "weight" and value.ndim == 5:
         return "params", (*path, PARTS[part], "kernel"), value.transpose(2, 3, 4, 1, 0)
@@ -96,7 +96,7 @@ def golden_pair(golden, prefix, name):
 
 
 def share(pairs):
-    """A delta for these pairs of channels."""
+    """Returns a delta that gives these pairs of channels."""
     low = max(short / (short + long) for short, long in pairs)
     high = min((short + 1) / (short + long) for short, long in pairs)
     return (low + high) / 2
@@ -141,7 +141,7 @@ def test_golden_block(shared) -> None:
 @pytest.mark.parametrize(
     ("size", "strides"), [((3, 3, 3), (1, 1, 1)), ((3, 3, 3), (2, 2, 2)), ((1, 1, 1), (1, 2, 2))]
 )
-def test_it_does_what_the_account_does_where_sizes_are_odd(size, strides) -> None:
+def test_it_equals_the_numpy_reference_at_odd_sizes(size, strides) -> None:
     module = PairedMTConv(8, size, strides, 3 / 4)
     variables = drawn(shapes(module))
     found, _ = compiled(module, False)(variables, PAIR)
@@ -169,7 +169,7 @@ def test_training_updates_the_norm_of_the_long_clip_twice() -> None:
 
 @pytest.mark.parametrize("project", [False, True])
 def test_blocks_have_four_convolutions_in_the_order_of_the_released_code(project) -> None:
-    """In, back, the one with stride, out; the last is point-wise where the shortcut projects."""
+    """Reducing, back, strided and expanding; the last is pointwise if the shortcut projects."""
     strides = (2, 2, 2) if project else (1, 1, 1)
     features = 16 if project else 8
     module = PairedMTBlock(features, 12, strides, project, 3 / 4)
@@ -210,7 +210,7 @@ def test_gradients_reach_features_and_parameters_of_a_block() -> None:
         assert np.abs(value).max() > 0, name
 
 
-def test_pairs_in_bfloat16_stay_so() -> None:
+def test_pairs_keep_bfloat16() -> None:
     module = PairedMTConv(8, delta=3 / 4)
     pair = jax.eval_shape(lambda pair: jax.tree.map(lambda x: x.astype(jnp.bfloat16), pair), PAIR)
     apply = functools.partial(module.apply, train=True, mutable=["batch_stats"])

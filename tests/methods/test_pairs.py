@@ -1,7 +1,7 @@
-"""Every two options of methods in one network: both take effect, or they are refused by name.
+"""Tests every pair of method options in one network: both take effect, or are refused by name.
 
-An option takes effect where the training pass of the network changes with it. A network is
-compared by its program, in which every setting that does something stands.
+An option takes effect if the training pass of the network changes with it. Networks are compared
+by their programs, which contain every effective setting.
 """
 
 import ast
@@ -19,7 +19,7 @@ from tests.quickly import quickly
 from vidjax.layers.lowering import force_lowering
 from vidjax.methods import options
 
-# One value of each option, and a second one for the same option twice.
+# One value of each option, and a second value for using the same option twice.
 VALUES = {
     "srtg": ("final", "end"),
     "gate": ("hard",),
@@ -32,7 +32,7 @@ VALUES = {
     "cgnl": ({"stages": (3,), "every": 1, "channel_groups": 4},),
     "cgd": ({"stages": (3,)},),
 }
-# What an option is nothing without, by design and as its refusal says.
+# Options that need another one, by design and according to their errors.
 NEEDED = {"gate": {"srtg": "final"}, "gate_warmup_steps": {"srtg": "final", "gate": "hard"}}
 NETWORKS = {
     "r3d_18": {"width": 16, "depths": (0, 0, 1, 0)},
@@ -47,7 +47,7 @@ def make(name, options):
 
 
 def program(name, options):
-    """The training pass of a network with options, as text without addresses."""
+    """Returns the training pass of a network as text without addresses."""
     return _program(name, repr(options))
 
 
@@ -83,14 +83,14 @@ def test_both_of_two_options_take_effect(name, one, other):
     both = program(name, pair)
     for option in (one, other):
         without = {key: value for key, value in pair.items() if key != option}
-        # Without an option, what needs it goes too.
+        # Without an option, those that need it are left out too.
         without = {k: v for k, v in without.items() if option not in NEEDED.get(k, {})}
         assert both != program(name, without), option
 
 
 @pytest.mark.parametrize("option", [key for key, values in VALUES.items() if len(values) > 1])
 @pytest.mark.parametrize("name", ["r3d_18", "r3d_50"])
-def test_both_of_an_options_two_values_take_effect_in_their_order(name, option):
+def test_two_values_of_an_option_take_effect_in_order(name, option):
     values = VALUES[option]
     if option == "multi_temporal":
         with pytest.raises(
@@ -105,7 +105,7 @@ def test_both_of_an_options_two_values_take_effect_in_their_order(name, option):
 
 
 def test_a_slot_runs_its_modules_one_after_the_other():
-    """Of two scalings of the input by fixed factors, the features get the product."""
+    """With two fixed scalings of the input, the features are scaled by the product."""
 
     def scaling(factor):
         return {"target": "input", "distribution": ("normal", factor, 0.0), "stages": (3,)}
@@ -140,7 +140,7 @@ def test_parameters_of_the_first_in_a_slot_keep_their_names():
     assert twice - regularized == {"['params']['layer3']['after_stage_2']['class_reg']['kernel']"}
 
 
-def test_different_stages_take_different_convolutions():
+def test_stages_may_have_different_convolutions():
     options = [{"stages": (1,)}, {"stages": (2,), "delta": 0.5}]
     model = vidjax.create_model("r3d_18", multi_temporal=options, depths=(1, 1, 0, 0))
     assert [slot.conv is not None for slot in model.slots] == [True, True, False, False]

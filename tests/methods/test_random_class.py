@@ -1,4 +1,4 @@
-"""Class Regularization by the row of a random class: the control of what the guess adds."""
+"""Tests Class Regularization with a random class's row, the control for the guess."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def test_a_random_row_scales_as_its_class_would() -> None:
     factors = expected(np.float64(KERNEL))
     np.testing.assert_allclose(sown["factors"], factors, rtol=1e-5)
     np.testing.assert_allclose(y, X * factors[:, None, None, None], rtol=1e-5, atol=1e-5)
-    # The classes depend on the features alone, so the map learns as it does from guesses.
+    # The classes depend only on the features, so the mapping learns as with guesses.
     way = np.random.default_rng(1).normal(size=KERNEL.shape)
     settings = {"row": "random", "affection": 0.6, "relu": False}
     loss = jax.grad(lambda x, kernel: run(x, kernel=kernel, **settings)[0].sum(), (0, 1))
@@ -36,11 +36,11 @@ def test_a_random_row_scales_as_its_class_would() -> None:
     assert float((by_kernel * way).sum()) == pytest.approx(slope, rel=1e-3)
 
 
-def test_random_classes_are_equally_likely_and_stay_with_their_clips() -> None:
+def test_random_classes_are_equally_likely_and_fixed_for_a_clip() -> None:
     pooled = jnp.asarray(np.random.default_rng(0).normal(size=(4000, 6)), jnp.float32)
     classes = np.asarray(random_class(pooled, 5))
     counts = np.bincount(classes, minlength=5)
-    # Five standard deviations of a binomial of a fifth.
+    # Five standard deviations of a binomial with probability 1/5.
     assert abs(counts - 800).max() < 5 * np.sqrt(4000 * 0.2 * 0.8)
     np.testing.assert_array_equal(random_class(pooled[:7], 5), classes[:7])
     np.testing.assert_array_equal(random_class(pooled[::-1], 5), classes[::-1])

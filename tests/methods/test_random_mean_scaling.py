@@ -53,7 +53,7 @@ def test_golden_gaussians(shared, monkeypatch):
 
 
 @pytest.mark.parametrize("target", ["mean", "input", "residual"])
-def test_one_factor_a_clip_scales_what_it_says(target):
+def test_one_factor_per_clip_scales_the_target(target):
     y = run(target=target)
     part = {"mean": low_pass(X), "input": X, "residual": X - low_pass(X)}[target]
     factors = []
@@ -66,7 +66,7 @@ def test_one_factor_a_clip_scales_what_it_says(target):
 
 
 @pytest.mark.parametrize("target", ["mean", "input", "residual"])
-def test_evaluation_with_mean_one_is_exactly_nothing(target):
+def test_evaluation_with_mean_one_has_exactly_no_effect(target):
     module = RandomScaling(target=target)
     assert not jax.make_jaxpr(lambda x: module.apply({}, x, train=False))(X).eqns
     np.testing.assert_array_equal(module.apply({}, X, train=False), X)
@@ -85,9 +85,9 @@ def test_evaluation_takes_the_expected_factor():
         (("uniform", 0.0, 1.0), 0.5, 1 / np.sqrt(12)),
     ],
 )
-def test_draws_have_the_moments_they_should(distribution, mean, deviation):
+def test_draws_have_the_expected_moments(distribution, mean, deviation):
     draws = np.asarray(sample(jax.random.key(1), distribution, 40_000))
-    # Five standard errors of the mean; of the deviation, 5 %.
+    # Five standard errors of the mean; 5 % of the deviation.
     assert abs(draws.mean() - mean) < 5 * deviation / 200
     assert draws.std() == pytest.approx(deviation, rel=0.05)
     assert expectation(distribution) == mean
@@ -97,8 +97,8 @@ def test_draws_have_the_moments_they_should(distribution, mean, deviation):
         assert (draws < 0).mean() == pytest.approx(0.0228, abs=0.005)
 
 
-def test_the_gradient_sees_a_constant_factor():
-    """y is linear in x for given factors: its gradient is the transposed map, at any x."""
+def test_the_gradient_treats_the_factor_as_constant():
+    """For given factors y is linear in x, so its gradient is the transposed map at any x."""
     weights = jnp.asarray(np.random.default_rng(2).normal(size=X.shape), jnp.float32)
     gradient = jax.grad(lambda x: (weights * run(x)).sum())
     np.testing.assert_allclose(gradient(X), gradient(3 * X + 1), atol=1e-5)
@@ -107,12 +107,12 @@ def test_the_gradient_sees_a_constant_factor():
     assert float((gradient(X) * direction).sum()) == pytest.approx(float(change), rel=1e-3)
 
 
-def test_draws_depend_on_the_key_alone():
+def test_draws_depend_only_on_the_key():
     np.testing.assert_allclose(jax.jit(functools.partial(run, seed=3))(X), run(seed=3), atol=1e-6)
     assert not np.allclose(run(seed=3), run(seed=4))
 
 
-def test_pictures_are_clips_of_one_frame():
+def test_images_are_clips_of_one_frame():
     x = X[:, :1]
     np.testing.assert_allclose(low_pass(x), low_pass(x, (1, 3, 3)), atol=1e-6)
     assert run(x).shape == x.shape
@@ -124,7 +124,7 @@ def model(name, **settings):
 
 
 def places(name, **settings):
-    """Which modules of a network draw: those whose output differs in training."""
+    """Returns the modules of a network that draw: their output differs in training."""
     clip = jax.ShapeDtypeStruct((2, 4, 32, 32, 3), jnp.float32)
     network = model(name, **settings)
 
@@ -140,7 +140,7 @@ def places(name, **settings):
     return [key.removesuffix("/__call__") for key in keys if "/before_" in key]
 
 
-def test_it_stands_where_the_paper_puts_it():
+def test_it_is_placed_as_in_the_paper():
     assert places("slowonly_34") == [
         f"layer{stage}/block1/before_norm{place}" for stage in (3, 4) for place in (1, 2)
     ]
@@ -198,17 +198,17 @@ def test_networks_with_it_have_the_same_parameters_and_evaluate_the_same():
         ({"sigma": 1}, "random_scaling has no setting 'sigma'"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         model("r3d_50", **settings)
 
 
-def test_settings_are_a_mapping():
+def test_settings_must_be_a_mapping():
     with pytest.raises(ValueError, match="random_scaling = True: expected a mapping of settings"):
         vidjax.create_model("r3d_50", random_scaling=True)
 
 
-def test_networks_without_residual_branches_have_no_place_for_it():
+def test_networks_without_residual_branches_refuse_it():
     with pytest.raises(ValueError, match="i3d does not support random_scaling"):
         vidjax.create_model("i3d", random_scaling={})
 
@@ -221,10 +221,8 @@ def test_networks_without_residual_branches_have_no_place_for_it():
         ("r3d_50", ("norm2", "act2"), ["act2", "norm2"]),
     ],
 )
-def test_points_at_a_multi_temporal_convolution_are_behind_its_norm_and_activation(
-    name, at, behind
-):
-    """Seen in what arrives there: nothing below zero has gone through an activation."""
+def test_points_at_a_multi_temporal_convolution_are_after_its_activation(name, at, behind):
+    """Checked by the input there: it has passed an activation if nothing is below zero."""
     settings = {} if at is None else {"at": at}
 
     def arriving(**more):

@@ -15,7 +15,7 @@ def run(module, seed=0, train=True, x=BRANCH):
 
 
 def factors(module, seeds):
-    """What the first element of each clip is multiplied by."""
+    """Returns the factor of the first element of each clip."""
     apply = jax.jit(jax.vmap(lambda seed: run(module, seed)))
     return (
         np.asarray(apply(jnp.arange(seeds)))[:, :, 0, 0, 0, 0] / np.asarray(BRANCH)[:, 0, 0, 0, 0]
@@ -23,7 +23,7 @@ def factors(module, seeds):
 
 
 @pytest.mark.parametrize(("depth", "last", "kept"), [(1.0, 0.5, 0.5), (0.5, 0.2, 0.6), (0.1, 1, 1)])
-def test_a_branch_is_kept_as_often_as_its_depth_says(depth, last, kept):
+def test_a_branch_is_kept_with_the_probability_of_its_depth(depth, last, kept):
     draws = factors(RandomDrop(depth, last), 2000)[:, 0]
     assert set(np.unique(draws)) <= {0.0, 1.0}
     # Five standard errors of a share.
@@ -31,13 +31,13 @@ def test_a_branch_is_kept_as_often_as_its_depth_says(depth, last, kept):
     np.testing.assert_allclose(run(RandomDrop(depth, last), train=False), kept * BRANCH, rtol=1e-6)
 
 
-def test_a_batch_is_dropped_as_one_and_clips_one_by_one():
+def test_drops_are_drawn_per_batch_or_per_clip():
     batch, clip = (factors(RandomDrop(1.0, level=level), 50) for level in ("batch", "clip"))
     assert (batch == batch[:, :1]).all()
     assert (clip != clip[:, :1]).any()
 
 
-def test_shakedrop_scales_branch_and_gradient_by_draws_of_their_own():
+def test_shakedrop_draws_factors_of_branch_and_gradient_independently():
     module = ShakeDrop(1.0, last=0.01, alpha=(-1.0, 1.0), beta=(0.0, 0.5))
     y, back = jax.vjp(lambda x: run(module, 3, x=x), BRANCH)
     forward, backward = y / BRANCH, back(jnp.ones_like(y))[0]
@@ -53,7 +53,7 @@ def test_the_papers_setting_drops_forwards_and_shakes_backwards():
     assert 0.15 < float(back(jnp.ones_like(y))[0].mean()) < 0.35
 
 
-def test_a_branch_that_is_left_is_left_both_ways():
+def test_an_unchanged_branch_has_an_unchanged_gradient():
     module = ShakeDrop(0.5, last=1.0, alpha=(-1.0, 1.0))
     y, back = jax.vjp(lambda x: run(module, x=x), BRANCH)
     np.testing.assert_array_equal(y, BRANCH)
@@ -79,7 +79,7 @@ def test_levels_have_the_shapes_of_their_names():
 
 
 @pytest.mark.parametrize("name", ["r3d_18", "slowfast_50"])
-def test_blocks_know_how_deep_they_are(name):
+def test_blocks_know_their_depth(name):
     shape = {"width": 8, "depths": (1, 2, 1, 1), "num_classes": 3}
     seen = []
 
@@ -127,6 +127,6 @@ def test_networks_train_with_it_and_keep_their_parameters(option):
         ({"name": "random_drop", "last": 0.0}, "last = 0.0: must be a probability"),
     ],
 )
-def test_what_means_nothing_is_refused(option, message):
+def test_invalid_settings_are_refused(option, message):
     with pytest.raises(ValueError, match=message):
         vidjax.create_model("r3d_18", residual_drop=option)

@@ -1,4 +1,4 @@
-"""Squeeze and recursion by the golden files and by a NumPy account of the equations."""
+"""Tests squeeze and recursion against golden files and the equations in NumPy."""
 
 import functools
 import re
@@ -19,7 +19,7 @@ X = np.asarray(RNG.normal(1.0, 2.0, (3, 5, 2, 3, 4)), np.float32)
 
 
 def cells(weights):
-    """Parameters of the recurrence, by PyTorch's names of them."""
+    """Returns the parameters of the recurrence by PyTorch's names."""
     layers = {}
     while f"weight_ih_l{len(layers)}" in weights:
         own, past, own_bias, past_bias = (
@@ -35,7 +35,7 @@ def cells(weights):
 
 
 def drawn(cell="lstm", layers=2, channels=4):
-    """Random parameters of the recurrence, large enough for large states."""
+    """Draws parameters of the recurrence that are large enough for large states."""
     rng, size = np.random.default_rng(7), GATES[cell] * channels
     shapes = {"weight_ih": (size, channels), "weight_hh": (size, channels)}
     shapes |= {"bias_ih": (size,), "bias_hh": (size,)}
@@ -45,21 +45,21 @@ def drawn(cell="lstm", layers=2, channels=4):
 
 
 def lstm(own, past, h, c):
-    """Thesis, eq. 4.1 to 4.5."""
+    """Computes eq. 4.1 to 4.5 of the thesis."""
     i, f, g, o = np.split(own + past, 4, axis=-1)
     c = expit(f) * c + expit(i) * np.tanh(g)
     return expit(o) * np.tanh(c), c
 
 
 def gru(own, past, h, c):
-    """Thesis, eq. 5.8 to 5.11, the reset after the matrix."""
+    """Computes eq. 5.8 to 5.11 of the thesis, with the reset after the matrix product."""
     (r, z, n), (past_r, past_z, past_n) = np.split(own, 3, axis=-1), np.split(past, 3, axis=-1)
     z = expit(z + past_z)
     return (1 - z) * np.tanh(n + expit(r + past_r) * past_n) + z * h, c
 
 
 def recur(x, params, cell="lstm"):
-    """States of the last layer after each frame, in float64."""
+    """Computes the states of the last layer after each frame, in float64."""
     x, step = np.float64(x), {"lstm": lstm, "gru": gru}[cell]
     for name in sorted(params):
         layer = jax.tree.map(np.float64, params[name])
@@ -74,7 +74,7 @@ def recur(x, params, cell="lstm"):
 
 
 def account(x, params, cell="lstm", fuse="multiply"):
-    """Output and states in float64."""
+    """Computes output and states in float64."""
     x = np.float64(x)
     h = recur(x.mean((2, 3)), params, cell)
     states = h[:, :, None, None]
@@ -116,13 +116,13 @@ def test_golden_pooled_frames_states_and_outputs(shared):
     ("cell", "layers", "frames"), [("lstm", 3, 5), ("gru", 1, 1), ("lstm", 2, 1)]
 )
 @pytest.mark.parametrize("fuse", ["multiply", "add"])
-def test_it_does_what_the_equations_say(cell, layers, frames, fuse):
+def test_it_follows_the_equations(cell, layers, frames, fuse):
     x, params = X[:, :frames], drawn(cell, layers)
     y = run(x, params, cell=cell, layers=layers, fuse=fuse)
     np.testing.assert_allclose(y, account(x, params, cell, fuse)[0], rtol=1e-5, atol=1e-5)
 
 
-def test_without_settings_it_is_two_layers_of_lstm_multiplied():
+def test_the_default_is_two_lstm_layers_multiplied():
     y = run()
     np.testing.assert_allclose(y, account(X, drawn("lstm", 2))[0], rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(run(train=True), y)
@@ -134,21 +134,21 @@ def test_factors_attenuate_and_may_change_the_sign():
     assert y.min() < 0 < y.max()
 
 
-def test_a_frame_knows_only_what_was_before_it():
+def test_states_depend_only_on_earlier_frames():
     later = np.concatenate([X[:, :3], -X[:, 3:]], axis=1)
     y, changed = run(), run(later)
     np.testing.assert_array_equal(y[:, :3], changed[:, :3])
     assert not np.allclose(abs(y[:, 3:]), abs(changed[:, 3:]))
 
 
-def test_a_clip_knows_nothing_of_the_others():
+def test_clips_of_a_batch_are_independent():
     y, changed = run(), run(np.concatenate([X[:1], 3 * X[1:]]))
     np.testing.assert_allclose(changed[:1], y[:1], atol=1e-6)
     np.testing.assert_allclose(run(X[:1]), y[:1], atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(1, 6), (1, 1), (6, 1)])
-def test_states_see_the_mean_of_a_frame_whatever_its_shape(shape):
+def test_states_depend_only_on_the_mean_of_a_frame(shape):
     x = X.reshape(3, 5, 6, 1, 4)
     x = x.mean(2, keepdims=True) if shape == (1, 1) else x.reshape(3, 5, *shape, 4)
     _, pooled, states = run(x, method="parts")
@@ -157,7 +157,7 @@ def test_states_see_the_mean_of_a_frame_whatever_its_shape(shape):
 
 
 @pytest.mark.parametrize(("cell", "layers"), [("lstm", 2), ("lstm", 1), ("gru", 2)])
-def test_it_has_two_matrices_and_two_biases_a_gate_and_layer(cell, layers):
+def test_each_gate_has_two_matrices_and_two_biases_per_layer(cell, layers):
     module = SqueezeRecursion(cell=cell, layers=layers)
     init = functools.partial(module.init, train=False)
     variables = jax.eval_shape(init, jax.random.key(0), np.zeros((2, 3, 4, 4, 24)))
@@ -187,7 +187,7 @@ def test_gradients_are_those_of_the_equations():
     assert float((by_x * x_way).sum()) == pytest.approx(slope, rel=1e-4)
 
 
-def test_bfloat16_stays_itself_while_frames_and_states_are_float32():
+def test_bfloat16_is_kept_while_frames_and_states_are_float32():
     x = jnp.asarray(X + 8, jnp.bfloat16)
     y, pooled, states = run(x, method="parts")
     assert (y.dtype, pooled.dtype, states.dtype) == (jnp.bfloat16, jnp.float32, jnp.float32)
@@ -206,14 +206,14 @@ def test_bfloat16_stays_itself_while_frames_and_states_are_float32():
         ({"layers": 0}, "layers = 0"),
     ],
 )
-def test_what_means_nothing_is_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         run(**settings)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("fuse", ["multiply", "add"])
-def test_averaged_states_are_means_of_frames_that_the_cells_see_alone(cell, fuse):
+def test_averaged_states_are_means_over_separately_processed_frames(cell, fuse):
     params = drawn(cell)
     y, pooled, h = run(params=params, method="parts", cell=cell, fuse=fuse, states="averaged")
     alone = [account(X[:, t : t + 1], params, cell)[1] for t in range(X.shape[1])]
@@ -226,7 +226,7 @@ def test_averaged_states_are_means_of_frames_that_the_cells_see_alone(cell, fuse
     assert abs(h - recur(X.mean((2, 3)), params, cell)).max() > 0.05
 
 
-def test_averaged_states_know_no_order_of_frames():
+def test_averaged_states_ignore_the_order_of_frames():
     order = [3, 0, 4, 1, 2]
     y = run(states="averaged")
     np.testing.assert_allclose(run(X[:, order], states="averaged"), y[:, order], rtol=1e-5)
@@ -242,7 +242,7 @@ def test_averaged_states_have_the_parameters_of_recurrent_ones():
 
 
 @pytest.mark.parametrize(("fuse", "nothing"), [("multiply", 1.0), ("add", 0.0)])
-def test_learned_states_are_one_parameter_per_channel_and_begin_without_effect(fuse, nothing):
+def test_learned_states_are_one_parameter_per_channel_without_initial_effect(fuse, nothing):
     module = SqueezeRecursion(states="learned", fuse=fuse)
     variables = module.init(jax.random.key(0), X)
     chex.assert_trees_all_equal(variables, {"params": {"scale": np.full(4, nothing, np.float32)}})

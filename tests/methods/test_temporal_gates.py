@@ -1,4 +1,4 @@
-"""Temporal gates at work: what is fused, what stays, and which gradients flow."""
+"""Tests temporal gates: which clips are fused, and which gradients flow."""
 
 import functools
 
@@ -13,8 +13,8 @@ from vidjax.methods.temporal_gates import TemporalGate, openness, reading
 
 RNG = np.random.default_rng(0)
 
-# A gate at work: clips 0 and 2 have four very different frames, clip 1 has four similar ones;
-# states are large where the frames are, with one layer of cells that see their own frame alone.
+# A constructed gate: clips 0 and 2 have four very different frames, clip 1 has four similar ones.
+# With one layer of cells that see only their own frame, states are large where frames are.
 OPEN = np.asarray([True, False, True])
 SIGNS = np.float32([[(-1) ** bin(t & c).count("1") for c in range(8)] for t in range(1, 5)])
 POOLED = np.stack([SIGNS, 0.1 * RNG.normal(size=(4, 8)), 0.8 * SIGNS[::-1]]).astype(np.float32)
@@ -70,7 +70,7 @@ def test_golden_gates_of_a_mixed_batch(shared):
     np.testing.assert_array_equal(y[~golden["g_gate"]], x[~golden["g_gate"]])
 
 
-def test_the_gates_at_work_are_open_and_closed_by_the_account():
+def test_the_constructed_gates_are_open_and_closed_as_in_the_reference():
     for pair in ((POOLED, STATES), (STATES, POOLED)):
         expected, lead = account(*pair)
         np.testing.assert_array_equal(expected, OPEN)
@@ -78,7 +78,7 @@ def test_the_gates_at_work_are_open_and_closed_by_the_account():
 
 
 @pytest.mark.parametrize("train", [True, False])
-def test_open_clips_are_fused_and_closed_ones_left_bit_by_bit(train):
+def test_open_clips_are_fused_and_closed_ones_unchanged_to_the_bit(train):
     y, sown = run(train=train)
     assert sown["gate_open"].dtype == bool
     np.testing.assert_array_equal(sown["gate_open"], OPEN)
@@ -101,7 +101,7 @@ def test_states_can_be_added():
     np.testing.assert_allclose(y, added, rtol=1e-5, atol=1e-6)
 
 
-def test_a_gate_is_of_its_clip_alone():
+def test_the_gate_of_a_clip_depends_only_on_that_clip():
     (y, _), order = run(), [1, 2, 0]
     turned, moved = run(X[order])
     np.testing.assert_array_equal(moved["gate_open"], OPEN[order])
@@ -121,7 +121,7 @@ def test_one_frame_is_always_fused():
 
 @pytest.fixture(scope="module")
 def gradients():
-    """By features and cells, of the weighted sum of each clip."""
+    """Returns the gradients of each clip's weighted sum by features and cells."""
 
     def loss(x, params, clip):
         y, _, _ = applied(x, params, {}, (True, ()))
@@ -131,7 +131,7 @@ def gradients():
     return [grads(X, CELLS, clip) for clip in range(3)]
 
 
-def test_a_closed_gate_gives_its_cells_no_gradient_and_passes_that_of_its_features(gradients):
+def test_a_closed_gate_gives_gradients_to_its_features_but_not_to_its_cells(gradients):
     by_x, by_cells = gradients[1]
     assert not any(leaf.any() for leaf in jax.tree.leaves(by_cells))
     expected = np.zeros_like(X)
@@ -140,7 +140,7 @@ def test_a_closed_gate_gives_its_cells_no_gradient_and_passes_that_of_its_featur
 
 
 @pytest.mark.parametrize("clip", [0, 2])
-def test_an_open_gate_has_the_gradients_of_what_it_fuses(gradients, clip):
+def test_an_open_gate_has_the_gradients_of_the_fusion(gradients, clip):
     by_x, by_cells = gradients[clip]
     rng = np.random.default_rng(clip)
     x_way, way = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), (X, CELLS))
@@ -171,7 +171,7 @@ def test_no_gradient_flows_through_the_comparison():
     np.testing.assert_allclose(by_states[OPEN], expected[OPEN], rtol=1e-4, atol=1e-5)
 
 
-def test_bfloat16_features_stay_bfloat16_and_close_bit_by_bit():
+def test_bfloat16_features_of_closed_gates_are_unchanged_to_the_bit():
     x = jnp.asarray(X, jnp.bfloat16)
     y, sown = run(x)
     assert y.dtype == jnp.bfloat16
@@ -183,7 +183,7 @@ def test_bfloat16_features_stay_bfloat16_and_close_bit_by_bit():
     assert run(x, gate="none")[0].dtype == jnp.bfloat16
 
 
-def test_at_initialization_a_hard_gate_is_open_to_one_frame_and_shut_to_more():
+def test_an_untrained_hard_gate_is_open_only_for_single_frames():
     x = np.asarray(jax.random.normal(jax.random.key(0), (64, 8, 1, 1, 64)))
     init = functools.partial(TemporalGate(gate="hard").init, train=False)
     params = recursion.quickly(init)(jax.random.key(1), x)["params"]
@@ -194,7 +194,7 @@ def test_at_initialization_a_hard_gate_is_open_to_one_frame_and_shut_to_more():
         assert (y == clips).all() == (fraction == 0)
 
 
-def test_a_warm_up_is_open_for_its_training_steps_and_then_hard():
+def test_gates_are_open_during_the_warm_up_and_hard_afterwards():
     settings = (("gate_warmup_steps", 2),)
     stats = {"steps": jnp.zeros(())}
     hard, _ = run()
@@ -211,7 +211,7 @@ def test_a_warm_up_is_open_for_its_training_steps_and_then_hard():
     np.testing.assert_array_equal(y, hard)
 
 
-def test_steps_are_counted_in_the_statistics_from_zero_and_only_if_there_is_a_warm_up():
+def test_steps_are_counted_only_with_a_warm_up():
     init = functools.partial(TemporalGate(gate="hard", gate_warmup_steps=3).init, train=False)
     variables = recursion.quickly(init)(jax.random.key(0), X)
     assert jax.tree.map(jnp.shape, variables["batch_stats"]) == {"steps": ()}
@@ -249,7 +249,7 @@ def test_a_run_logs_sizes_of_states_and_the_deviation_of_logits():
 
 
 @pytest.mark.parametrize("states", ["averaged", "learned"])
-def test_controls_are_fused_without_a_gate_and_cannot_be_tested(states):
+def test_controls_are_always_fused_and_refuse_hard_gates(states):
     module = TemporalGate(states=states, layers=1)
     params = {"recurrence": CELLS} if states == "averaged" else {"scale": np.float32([2] * 8)}
     variables = {"params": {"squeeze_recursion": params}}
@@ -279,7 +279,7 @@ def test_controls_are_fused_without_a_gate_and_cannot_be_tested(states):
         ("temperature", float("nan")),
     ],
 )
-def test_what_means_nothing_is_refused(name, value):
+def test_invalid_settings_are_refused(name, value):
     module = TemporalGate(**{"gate": "hard", name: value})
     with pytest.raises(ValueError, match=f"{name} = {value!r}"):
         module.init(jax.random.key(0), X, train=False)

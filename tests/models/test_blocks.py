@@ -14,7 +14,7 @@ from vidjax.slots.block import Slots
 
 
 class Probe(nn.Module):
-    """Scales by a constant and notes what it saw."""
+    """Scales by a constant and records its input."""
 
     factor: float = 1.0
 
@@ -55,7 +55,7 @@ def test_pad_shortcut_subsamples_and_adds_empty_channels():
 
 @pytest.mark.parametrize("block", [BasicBlock, Bottleneck])
 @pytest.mark.parametrize("placement", ["start", "mid", "end", "res", "final"])
-def test_gate_is_called_once_at_its_place(block, placement):
+def test_the_gate_is_called_once_at_its_placement(block, placement):
     y, seen, _ = run(block, Slots(gate=probe(), placement=placement))
     (features,) = seen["gate"]["seen"]
     if placement == "start":
@@ -69,7 +69,7 @@ def test_gate_is_called_once_at_its_place(block, placement):
     np.testing.assert_array_equal(y, plain)
 
 
-def test_branch_and_shortcut_gates_touch_their_side_alone():
+def test_branch_and_shortcut_gates_affect_only_their_side():
     plain, _, _ = run(BasicBlock)
     closed_branch, _, _ = run(BasicBlock, Slots(gate=probe(0.0), placement="end"))
     closed_short, _, _ = run(BasicBlock, Slots(gate=probe(0.0), placement="res"))
@@ -81,7 +81,7 @@ def test_branch_and_shortcut_gates_touch_their_side_alone():
     np.testing.assert_allclose(dropped, closed_branch, atol=1e-6)
 
 
-def test_top_belongs_to_bottlenecks():
+def test_top_is_only_for_bottlenecks():
     _, seen, _ = run(Bottleneck, Slots(gate=probe(), placement="top"))
     assert seen["gate"]["seen"][0].shape == (2, 4, 6, 6, 4)
     with pytest.raises(ValueError, match="placement 'top' needs a bottleneck"):
@@ -91,10 +91,10 @@ def test_top_belongs_to_bottlenecks():
 
 
 @pytest.mark.parametrize(("block", "count"), [(BasicBlock, 2), (Bottleneck, 3)])
-def test_before_norm_stands_between_each_convolution_and_its_norm(block, count):
+def test_before_norm_is_between_each_convolution_and_its_norm(block, count):
     _, seen, _ = run(block, Slots(before_norm=probe()))
     assert sorted(seen) == [f"before_norm{k + 1}" for k in range(count)]
-    # Norms at initialisation are the identity in evaluation: a factor of 3 reaches the output.
+    # Untrained norms are the identity in evaluation, so a factor of 3 reaches the output.
     plain, _, _ = run(block, Slots(gate=probe(), placement="end"))
     tripled, _, _ = run(block, Slots(before_norm=probe(0.0)))
     assert not np.allclose(plain, tripled)
@@ -113,7 +113,7 @@ def test_zero_init_starts_as_the_shortcut():
     np.testing.assert_allclose(module.apply(variables, x, train=False), x, atol=1e-6)
 
 
-def test_zero_init_empties_a_bottleneck_of_multi_temporal_convolutions_too():
+def test_zero_init_works_in_bottlenecks_of_multi_temporal_convolutions():
     x = jnp.abs(X)
     module = Bottleneck(8, width=4, zero_init=True, slots=Slots(conv=partial(MTConv, delta=0.5)))
     init = partial(module.init_with_output, train=False)

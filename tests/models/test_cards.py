@@ -1,4 +1,4 @@
-"""A model card prints its facts for reading."""
+"""Tests the printed form of model cards."""
 
 import re
 

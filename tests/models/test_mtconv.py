@@ -1,4 +1,4 @@
-"""Multi-temporal convolutions in residual networks, and what both readings of table 5.2 cost."""
+"""Tests MTConvs in residual networks, and the costs of both readings of table 5.2."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from tests.methods.test_multi_temporal import flat
 from tests.models.test_mtnet import ONES, halved, shapes, stages
 
 
-def test_multi_temporal_convolutions_drop_into_a_residual_network() -> None:
+def test_mtconvs_replace_convolutions_of_a_residual_network() -> None:
     """Table 5.2: convolutions in space and time become MTConvs, with norms of their own."""
     x = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
     options = {"width": 16, "depths": ONES, "num_classes": 3}
@@ -40,7 +40,7 @@ def test_multi_temporal_convolutions_drop_into_a_residual_network() -> None:
 
 
 def instead(width, before, after, split):
-    """Parameters and multiply-adds that an MTConv has beyond a 3x3x3 convolution and its norm."""
+    """Returns how many more parameters and multiply-adds an MTConv has than a 3x3x3 convolution."""
     local = width * 7 // 8
     far = width - local
     pairs = (local * local, far * far) if split else (width * local, width * far)
@@ -60,8 +60,8 @@ def instead(width, before, after, split):
     ],
     ids=["shared out", "eq. 5.2"],
 )
-def test_both_readings_of_table_5_2_cost_what_is_told(settings, params, macs) -> None:
-    """By hand: the card's numbers of r3d_50_e1, with MTConvs for the middle convolutions."""
+def test_both_readings_of_table_5_2_have_the_stated_costs(settings, params, macs) -> None:
+    """Computes by hand: the card's numbers of r3d_50_e1, with MTConvs as middle convolutions."""
     card = vidjax.model_card("r3d_50_e1")
     expected = np.array([card.params, card.macs])
     sizes = ((8, 56), (4, 28), (2, 14), (1, 7))

@@ -1,4 +1,4 @@
-"""MTNets by a NumPy account of chapter 5, by the digest's counts, and by what they refuse."""
+"""Tests MTNets against chapter 5 in NumPy and the digest's counts, and their refusals."""
 
 import functools
 import math
@@ -20,7 +20,7 @@ TINY = {"width": 8, "depths": ONES, "num_classes": 3, "neck": 16}
 FULL = (1, 16, 256, 256, 3)
 BLOCKS = {"mtnet_m": (3, 5, 11, 7), "mtnet_l": (5, 10, 25, 15)}
 WIDTHS = (24, 48, 96, 192)
-# Section 2.6 of the digest: millions of parameters and billions of multiply-adds, computed.
+# Section 2.6 of the digest: computed millions of parameters and billions of multiply-adds.
 SWEEP = {
     1: (30.6, 11.4, 22.5),
     7 / 8: (25.75, 8.8, 17.3),
@@ -50,7 +50,7 @@ def clip(*size):
 
 
 def stages(model, size):
-    """Shapes of what is sown, and of the logits."""
+    """Returns the shapes of the sown values and of the logits."""
     x = jax.ShapeDtypeStruct((2, *size, 3), jnp.float32)
     init = functools.partial(model.init_with_output, train=False, mutable=True)
     logits, state = jax.eval_shape(init, KEY, x)
@@ -65,7 +65,7 @@ def cost(name, depths=None, **options):
 
 
 def deeper(counted, depths, what):
-    """The cost with these depths, from one of two blocks a stage: later blocks are all alike."""
+    """Extrapolates the cost from two blocks per stage, because later blocks are equal."""
     rows = [(row.layer, getattr(row, what)) for row in counted.by_layer]
     total = sum(value for _, value in rows)
     for stage, depth in enumerate(depths, start=1):
@@ -75,7 +75,7 @@ def deeper(counted, depths, what):
 
 
 def convolutions(counted, depths):
-    """Multiply-adds of what the digest's script counts: no shortcuts, head, cells or resizing."""
+    """Returns the multiply-adds that the digest counts: no shortcuts, head, cells or resizing."""
     kinds = ("local", "local_space", "local_time", "prolonged", "prolonged_space")
     kinds = (*kinds, "prolonged_time", "lateral")
     rows = [row for row in counted.by_layer if row.layer.split("/")[-1] in kinds]
@@ -84,7 +84,7 @@ def convolutions(counted, depths):
 
 
 def closed_form(delta, depths):
-    """The same by the text: sizes, shares and taps of each MTConv of table 6.1b, 16x256^2."""
+    """Computes the same from the sizes, shares and taps of table 6.1b, for 16x256^2."""
     total, into, before = 16 * 128**2 * 27 * 24, 24, (8, 64)
     for stage, (out, depth) in enumerate(zip(WIDTHS, depths, strict=True)):
         inner, after = 54 * 2**stage, before
@@ -114,7 +114,7 @@ def closed_form(delta, depths):
 
 
 def halved(size):
-    """Frames and side of the prolonged branch; two frames are not chosen among (M6)."""
+    """Returns frames and side of the prolonged branch; two frames are both kept (M6)."""
     frames, side = size
     return (frames if frames <= 2 else frames // 2), side // 2
 
@@ -126,7 +126,7 @@ def halved(size):
         for delta in SWEEP
     ],
 )
-def test_sweep_of_delta_costs_what_the_digest_computed(delta) -> None:
+def test_costs_over_delta_equal_the_digests(delta) -> None:
     params, medium, large = SWEEP[delta]
     counted = cost("mtnet_m", TWOS, delta=delta)
     found = deeper(counted, BLOCKS["mtnet_m"], "params") / 1e6
@@ -134,7 +134,7 @@ def test_sweep_of_delta_costs_what_the_digest_computed(delta) -> None:
     for name, expected in (("mtnet_m", medium), ("mtnet_l", large)):
         macs = convolutions(counted, BLOCKS[name])
         assert macs == closed_form(delta, BLOCKS[name])
-        # Below a half the digest counts less: its script does not say what two frames become.
+        # For delta below one half the digest counts less: its script does not define two frames.
         if expected and delta >= 1 / 2:
             assert macs / 1e9 == pytest.approx(expected, rel=0.06)
 
@@ -147,7 +147,7 @@ def test_the_medium_network_has_the_size_of_the_thesis() -> None:
 
 
 def test_released_networks_have_the_size_of_the_released_code() -> None:
-    """Counted in networks of two blocks a stage; the others are alike."""
+    """Counted in networks with two blocks per stage; the other blocks are equal."""
     alike = cost("mtnet_s", TWOS, persistent_low_res=True)
     for name, (depths, params, macs) in RELEASED.items():
         assert vidjax.create_model(name, persistent_low_res=True).depths == depths
@@ -155,8 +155,8 @@ def test_released_networks_have_the_size_of_the_released_code() -> None:
         assert deeper(alike, depths, "macs") / 1e9 == pytest.approx(macs, rel=0.005)
 
 
-def test_cells_differ_by_their_sets_of_gates() -> None:
-    """A set of gates on C channels: two matrices and two biases, in each layer and block."""
+def test_cells_differ_by_their_numbers_of_gates() -> None:
+    """A gate on C channels has two matrices and two biases in each layer and block."""
     x = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
     gates = sum(2 * c * (c + 1) for c in (8, 16, 32, 64))
     counts = {}
@@ -168,7 +168,7 @@ def test_cells_differ_by_their_sets_of_gates() -> None:
     assert counts["gru", 2] - counts["gru", 1] == 3 * gates
 
 
-def test_class_regularization_after_each_stage_adds_what_the_thesis_says() -> None:
+def test_class_regularization_adds_the_parameters_of_the_thesis() -> None:
     x = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
     params = []
     for options in ({}, {"class_reg": {}}):
@@ -194,7 +194,7 @@ def test_frames_and_sides_of_the_stages(released) -> None:
         assert found == [(2, t, s, s, c) for (t, s), c in zip(expected, channels, strict=True)]
 
 
-def test_all_frames_stay_where_time_is_kept() -> None:
+def test_keep_time_keeps_all_frames() -> None:
     model = vidjax.create_model(
         "mtnet_m", width=8, depths=ONES, num_classes=3, neck=16, keep_time=True
     )
@@ -205,7 +205,7 @@ def test_all_frames_stay_where_time_is_kept() -> None:
 
 
 def gru(x, weights, prefix):
-    """PyTorch's cells, gates in the order reset, update, candidate."""
+    """Computes PyTorch's GRU cells, with gates in the order reset, update, candidate."""
     layer = 1
     while f"{prefix}/layer{layer}/recurrent_kernel" in weights:
         into, inside = (
@@ -230,7 +230,7 @@ def below(weights, prefix):
 
 
 def stem(x, weights):
-    """1x3x3 with stride 2, norm, ReLU, 1x3x3 maxima with stride 2, half of the frames."""
+    """Computes the stem: strided 1x3x3, norm, ReLU, strided 1x3x3 max-pool, half of the frames."""
     x = relu(Norms(weights)(conv(x, weights["conv/kernel"], (1, 2, 2)), "norm"))
     x = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1), (0, 0)], constant_values=-np.inf)
     x = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3)).max((-2, -1))
@@ -239,7 +239,7 @@ def stem(x, weights):
 
 
 def block(x, weights, strides, delta):
-    """Three MTConvs, their output times the states of the cells, addition, ReLU (figure 5.2)."""
+    """Computes a block: three MTConvs, times the cells' states, addition, ReLU (figure 5.2)."""
     shortcut = x
     if "shortcut/conv/kernel" in weights:
         shortcut = conv(x, weights["shortcut/conv/kernel"], strides)
@@ -252,7 +252,7 @@ def block(x, weights, strides, delta):
 
 
 def network(x, weights, delta):
-    """What is sown, and the logits, in float64."""
+    """Computes the sown values and the logits in float64."""
     weights = {name: np.float64(value) for name, value in weights.items()}
     x = stem(np.float64(x), below(weights, "stem_layer"))
     sown = {"stem": x}
@@ -273,7 +273,7 @@ def compiled(model):
     return jax.jit(apply, compiler_options=UNOPTIMIZED)
 
 
-def test_the_network_is_that_of_the_text_also_at_odd_sizes() -> None:
+def test_the_network_equals_that_of_the_text_even_at_odd_sizes() -> None:
     x = clip(2, 11, 45, 38)
     model = make(delta=3 / 4)
     variables = drawn(shapes(model, x), seed=1)
@@ -287,7 +287,7 @@ def test_the_network_is_that_of_the_text_also_at_odd_sizes() -> None:
 
 
 def test_gradients_reach_all_parameters() -> None:
-    """Of so many frames that cells have a second step, which their own matrix needs."""
+    """With enough frames for a second step, which the recurrent matrix needs."""
     model = make("mtnet_s", depths=(1, 0, 0, 0), delta=1 / 2)
     x = clip(2, 6, 24, 24)
     variables = drawn(shapes(model, x))
@@ -325,7 +325,7 @@ def test_gradients_reach_all_parameters() -> None:
     ],
     ids=str,
 )
-def test_the_released_network_refuses_what_it_has_no_place_for(options) -> None:
+def test_the_released_network_refuses_unsupported_options(options) -> None:
     words = {"delta"} if "delta" in options else {"persistent_low_res"}
     x = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
     with pytest.raises(ValueError, match="|".join(words)):
@@ -341,12 +341,12 @@ def test_the_released_network_refuses_what_it_has_no_place_for(options) -> None:
     ("name", "value"),
     [("delta", 0), ("delta", 1.5), ("delta", "x"), ("kernels", "y"), ("pool", "z"), ("cell", "a")],
 )
-def test_settings_that_mean_nothing_are_refused(name, value) -> None:
+def test_invalid_settings_of_mtnets_are_refused(name, value) -> None:
     x = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
     with pytest.raises(ValueError, match=f"{name} = {value!r}"):
         shapes(make(**{name: value}), x)
 
 
-def test_convolutions_in_groups_are_refused() -> None:
+def test_grouped_convolutions_are_refused() -> None:
     with pytest.raises(ValueError, match="does not support multi_temporal: .* have groups"):
         vidjax.create_model("resnext3d_101", multi_temporal={}, depths=ONES)

@@ -1,4 +1,4 @@
-"""What `vidjax.options` says of each option, against what networks and methods do with it."""
+"""Tests the table of `vidjax.options` against the behaviour of networks and methods."""
 
 import dataclasses
 import functools
@@ -13,7 +13,7 @@ from vidjax.docstrings import defaults
 from vidjax.models.model_list import variants
 from vidjax.settings import Setting
 
-# Of methods, a value under which all of their settings are taken; drops have no default name.
+# For each method, a value with which all of its settings are accepted; drops have no default name.
 GIVEN = {
     "srtg": {"gate": "hard"},
     "random_scaling": {"low_pass": "gaussian"},
@@ -24,7 +24,7 @@ GIVEN = {
 
 
 def made(name, **options):
-    """A network as nested tuples: all that its modules and their makers have, defaults too."""
+    """Converts a network to nested tuples of all fields of its modules, with defaults."""
     return resolved(vidjax.create_model(name, **options))
 
 
@@ -52,7 +52,7 @@ def resolved(value):
 
 
 @pytest.mark.parametrize("name", vidjax.list_models())
-def test_each_option_has_a_meaning_and_the_default_that_it_is_made_with(name):
+def test_each_option_has_a_meaning_and_its_actual_default(name):
     options, plain = vidjax.options(name), made(name)
     assert set(options.own) == set(variants()[name].options)
     for option, setting in options.own.items():
@@ -76,13 +76,13 @@ def test_each_option_has_a_meaning_and_the_default_that_it_is_made_with(name):
         ("mtnet_s", "cell", "lstm"),
     ],
 )
-def test_another_value_than_the_default_makes_another_network(name, option, value):
-    """Without which the test above would say nothing."""
+def test_values_other_than_the_default_change_the_network(name, option, value):
+    """This shows that the test above can fail."""
     assert made(name, **{option: value}) != made(name)
 
 
 def modules(options):
-    """All fields of the modules that methods put into stage 3 of a network."""
+    """Returns all fields of the modules that methods insert into stage 3 of a network."""
     model = vidjax.create_model("r3d_50", **options)
     for slot in ("conv", "before_norm", "gate", "branch_drop", "after_block", "after_stage"):
         for _, own in model.slots[2].each():
@@ -92,7 +92,7 @@ def modules(options):
 
 
 @pytest.mark.parametrize("method", GIVEN)
-def test_each_setting_of_a_method_has_a_meaning_and_the_default_that_it_is_made_with(method):
+def test_each_setting_of_a_method_has_a_meaning_and_its_actual_default(method):
     settings = vidjax.options("r3d_50")[method].settings
     given = GIVEN[method]
     plain = list(modules({method: given}))
@@ -104,7 +104,7 @@ def test_each_setting_of_a_method_has_a_meaning_and_the_default_that_it_is_made_
             assert list(modules({method: {**given, name: setting.default}})) == plain, name
 
 
-def test_settings_of_methods_are_all_that_an_unknown_one_is_answered_by():
+def test_the_error_for_an_unknown_setting_lists_all_settings_of_a_method():
     for method, given in GIVEN.items():
         with pytest.raises(ValueError, match="no setting 'x'") as caught:
             vidjax.create_model("r3d_50", **{method: {**given, "x": 1}})
@@ -126,10 +126,10 @@ def test_options_are_a_mapping_that_prints_as_a_table():
     assert "zero_init            False" in str(options)
 
 
-def test_options_that_have_no_place_in_a_network_are_not_listed():
+def test_unsupported_options_are_not_listed():
     assert "multi_temporal" not in vidjax.options("mtnet_s")
     assert set(vidjax.options("i3d").methods) == {"class_reg"}
-    # Of two forms, the one that its name stands for.
+    # The variant that its name stands for.
     assert vidjax.options("r2plus1d_18")["norm_epsilon"].default == 1e-3
     assert vidjax.options("r2plus1d_34_e1")["norm_epsilon"].default == 1e-5
 
@@ -149,6 +149,6 @@ def test_one_option_is_printed_with_its_settings():
     assert "  affection" in text
 
 
-def test_an_unknown_network_is_answered_by_the_nearest():
+def test_the_error_for_an_unknown_network_names_the_nearest():
     with pytest.raises(ValueError, match="model 'x3d_z' is unknown: did you mean 'x3d_"):
         vidjax.options("x3d_z")

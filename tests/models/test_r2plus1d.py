@@ -1,4 +1,4 @@
-"""Norms of R(2+1)D, which projects give different epsilons, against their equation in NumPy."""
+"""Tests the norms of R(2+1)D, whose epsilon differs between projects, in NumPy."""
 
 import flax.linen as nn
 import jax
@@ -10,7 +10,7 @@ from vidjax.layers.norm import BatchNorm
 
 
 def normed(model, clip):
-    """Of each norm of an evaluation: path, input, output and variables."""
+    """Returns path, input, output and variables of each norm in an evaluation."""
     found = []
 
     def note(call, args, kwargs, context):
@@ -20,7 +20,7 @@ def normed(model, clip):
         return y
 
     variables = model.init(jax.random.key(0), clip, train=False)
-    # Where variances are small an epsilon is seen.
+    # Small variances make the epsilon visible.
     small = jax.tree.map(lambda var: 0 * var + 1e-4, variables["batch_stats"])
     with nn.intercept_methods(note):
         model.apply({**variables, "batch_stats": small}, clip, train=False)

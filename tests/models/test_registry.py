@@ -23,13 +23,13 @@ def test_names_are_sorted_and_match_patterns():
         ("r3d_18", {"dtype": "int32"}, "dtype = 'int32'"),
     ],
 )
-def test_what_is_unknown_is_named_with_the_nearest(name, options, message):
+def test_unknown_names_are_refused_with_the_nearest(name, options, message):
     with pytest.raises(ValueError, match=message):
         vidjax.create_model(name, **options)
 
 
 @pytest.mark.parametrize("shape", [(4, 16, 16, 3), (1, 4, 16, 16, 4)])
-def test_a_wrong_clip_is_named(shape):
+def test_a_wrong_clip_shape_is_named(shape):
     model = vidjax.create_model("r3d_18", num_classes=2, width=4)
     with pytest.raises(ValueError, match=r"\[B, T, H, W, 3\], not"):
         model.init(jax.random.key(0), jnp.zeros(shape), train=False)

@@ -1,4 +1,4 @@
-"""Stages whose blocks the backward pass computes once more: the same network, less to keep."""
+"""Tests rematerialised stages: the same network, with less memory for the backward pass."""
 
 import re
 
@@ -12,7 +12,7 @@ from jax.ad_checkpoint import print_saved_residuals
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.registry import create_model
 
-# A block that keeps its shape after the stem, and noise in it.
+# A block that keeps its shape after the stem, with noise in it.
 OPTIONS = {"num_classes": 5, "width": 8, "depths": (2, 0, 0, 0), "random_scaling": {"stages": (1,)}}
 
 
@@ -43,7 +43,7 @@ def loss_of(model, variables, clip):
     return loss
 
 
-def test_gradients_statistics_and_draws_are_those_of_the_network_without(variables, clip):
+def test_gradients_statistics_and_draws_equal_those_without_remat(variables, clip):
     results = []
     for remat in ((), (1,)):
         model = create_model("r3d_18", **OPTIONS, remat=remat)
@@ -59,7 +59,7 @@ def test_the_parameters_keep_their_names(variables, clip):
 
 
 def kept(model, variables, clip, capsys):
-    """Bytes that the forward pass keeps for the backward pass, arguments not counted."""
+    """Returns the bytes that the forward pass keeps for the backward pass, without arguments."""
     loss = loss_of(model, variables, clip)
     print_saved_residuals(lambda p: loss(p)[0], variables["params"])
     sizes = 0
@@ -73,11 +73,11 @@ def kept(model, variables, clip, capsys):
 def test_less_is_kept_for_the_backward_pass(variables, clip, capsys):
     plain = kept(create_model("r3d_18", **OPTIONS), variables, clip, capsys)
     less = kept(create_model("r3d_18", **OPTIONS, remat=(1,)), variables, clip, capsys)
-    # Two blocks keep some ten arrays [2, 2, 4, 4, 8] inside, and two of them are their inputs.
+    # Two blocks keep about ten arrays [2, 2, 4, 4, 8], two of which are their inputs.
     assert plain - less > 8 * 4 * 2 * 2 * 4 * 4 * 8
 
 
 @pytest.mark.parametrize("name", ["r3d_18", "slowfast_50"])
-def test_stages_that_there_are_not_are_refused(name):
+def test_missing_stages_are_refused(name):
     with pytest.raises(ValueError, match=r"remat = \(0, 5\): must be numbers of stages, 1 to 4"):
         create_model(name, num_classes=5, remat=(0, 5))

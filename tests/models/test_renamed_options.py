@@ -1,4 +1,4 @@
-"""Old names of options, from Python, configurations, stored folders and the command line."""
+"""Tests old names of options in Python, configurations, stored folders and the command line."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ TINY = {"width": 4, "depths": (1, 0, 0, 0)}
 
 
 def program(name, **options):
-    """All operations of a network, as text."""
+    """Returns all operations of a network as text."""
     model = vidjax.create_model(name, num_classes=3, **TINY, **options)
     clip = jnp.zeros((1, 4, 32, 32, 3))
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), clip, train=False))
@@ -64,7 +64,7 @@ def test_both_names_are_refused():
         vidjax.create_model("x3d_s", form="mmaction2", variant="mmaction2")
 
 
-def test_an_option_that_is_called_so_itself_stays(capsys):
+def test_an_existing_option_with_an_old_name_is_kept(capsys):
     assert with_new_names({"form": 1}, {"form", "variant"}) == {"form": 1}
     assert with_new_names({"form": 1}, {"width"}) == {"form": 1}
     assert capsys.readouterr().err == ""

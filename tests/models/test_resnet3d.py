@@ -24,7 +24,7 @@ def tiny():
         return model, jax.jit(lambda x: model.init(jax.random.key(0), x, train=False))(CLIP)
 
 
-def test_strides_halve_time_and_space_where_the_paper_says(tiny):
+def test_strides_halve_time_and_space_as_in_the_paper(tiny):
     model, variables = tiny
     run = functools.partial(model.apply, train=False, mutable=["intermediates"])
     _, state = jax.eval_shape(run, variables, CLIP)
@@ -73,7 +73,7 @@ def test_evaluation_does_not_depend_on_the_rest_of_the_batch(tiny):
     np.testing.assert_allclose(run(CLIP)[1:2], run(CLIP[1:2]), atol=1e-5)
 
 
-def test_dropout_acts_in_training_alone(tiny):
+def test_dropout_is_active_only_in_training(tiny):
     _, variables = tiny
     model = make(dropout=0.9)
 

@@ -40,7 +40,7 @@ def subsampled(x, strides):
 
 
 def averaged(x, strides):
-    """The mean of 3 × 3 places, of which those outside the image are zeros."""
+    """Averages 3 × 3 positions; those outside of the image are zeros."""
     if strides == (1, 1, 1):
         return np.float64(x)
     means = ndimage.uniform_filter(np.float64(x), (1, 1, 3, 3, 1), mode="constant", cval=0.0)
@@ -119,7 +119,7 @@ def test_averaging_shortcut_projects_the_means_of_neighbourhoods(features, strid
 
 
 @pytest.mark.parametrize("strides", SPATIAL)
-def test_averaging_shortcut_of_the_same_channels_is_the_mean_alone(strides):
+def test_averaging_shortcut_with_equal_channels_only_averages(strides):
     y = shortcut("average_projection", 4, strides).apply({}, X, train=False)
     expected = averaged(X, strides)
     assert y.shape == expected.shape

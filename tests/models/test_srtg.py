@@ -1,4 +1,4 @@
-"""SRTG in blocks and networks: the golden blocks, places and options."""
+"""Tests SRTG in blocks and networks: golden blocks, placements and options."""
 
 import functools
 
@@ -32,14 +32,14 @@ def in_slot(placement="final", **settings):
 
 
 def shapes(model, x):
-    """Shapes of a module's variables by their paths."""
+    """Returns the shapes of a module's variables by path."""
     with force_lowering("lax"):
         init = functools.partial(model.init, train=False)
         return flatten_dict(jax.eval_shape(init, jax.random.key(0), x), sep="/")
 
 
 def drawn(model, x, gain=1.0):
-    """A network's variables, as if at initialisation; those of the cells times a gain."""
+    """Draws a network's variables as at initialisation; those of the cells are scaled by a gain."""
     rng, variables = np.random.default_rng(1), {}
     for name, leaf in shapes(model, x).items():
         value = np.full(leaf.shape, name.endswith(("scale", "var")), np.float32)
@@ -53,14 +53,14 @@ def drawn(model, x, gain=1.0):
 
 
 def gates(model, x=CLIP):
-    """Where a module's gates are, with the width of their cells."""
+    """Returns the paths of a module's gates, with the width of their cells."""
     found = shapes(model, x).items()
     ends = {name.removeprefix("params/"): leaf.shape for name, leaf in found if KERNEL in name}
     return {name.removesuffix(f"/{KERNEL}"): shape[0] for name, shape in ends.items()}
 
 
 def parts(weights):
-    """Our name of each of the reference's modules; (2+1)D convolutions have two inside."""
+    """Maps the reference's modules to our names; (2+1)D convolutions contain two."""
     names = {"downsample/0": "shortcut/conv", "downsample/1": "shortcut/norm"}
     for n in (1, 2, 3):
         names |= {f"conv{n}/1": f"norm{n}", f"conv{n}/0": f"conv{n}", f"conv{n}/0/0": f"conv{n}"}
@@ -71,7 +71,7 @@ def parts(weights):
 
 
 def converted(weights):
-    """Variables of a block from the reference's."""
+    """Converts the reference's variables of a block to ours."""
     names, norms = parts(weights), {"running_mean": "mean", "running_var": "var"}
     variables, lstm = {}, {}
     for key, value in weights.items():
@@ -91,7 +91,7 @@ def converted(weights):
 
 
 def golden_block(weights, x, out, **settings):
-    """The block that has such weights and maps such features to such."""
+    """Makes the block that has these weights and these input and output shapes."""
     factories = Factories()
     if "conv2/0/3/weight" in weights:
         mid = len(weights["conv2/0/0/weight"])
@@ -151,7 +151,7 @@ def test_golden_blocks(shared):
     [*((BasicBlock, place) for place in PLACES if place != "top")]
     + [(Bottleneck, place) for place in PLACES],
 )
-def test_cells_are_as_wide_as_the_features_at_their_place(block, placement):
+def test_cells_are_as_wide_as_the_features_at_their_placement(block, placement):
     inside = None if block is BasicBlock else 4
     module = block(12, strides=(2, 2, 2), width=inside, slots=in_slot(placement))
     width = {"start": 8, "top": 4, "mid": inside or 12}.get(placement, 12)
@@ -171,7 +171,7 @@ def test_networks_have_a_gate_in_each_block(placement):
     assert gates(model) == expected
 
 
-def test_gates_stand_in_the_stages_that_are_named():
+def test_gates_are_in_the_named_stages():
     settings = {"placement": "end", "stages": (2, 4), "cell": "gru", "layers": 1}
     model = vidjax.create_model("r3d_34_e1", srtg=settings, **TINY)
     assert gates(model) == {"layer2/block1/gate": 16, "layer4/block1/gate": 64}
@@ -182,7 +182,7 @@ def test_gates_stand_in_the_stages_that_are_named():
 
 @pytest.fixture(scope="module")
 def empty_branch():
-    """Features, cells, and outputs of a block whose branch is empty, by the gate's place."""
+    """Returns features, cells and outputs of a block with an empty branch, by placement."""
     x = RNG.normal(size=(2, 3, 4, 4, 4)).astype(np.float32)
     cells = recursion.drawn("lstm", 2, 4)
 
@@ -201,7 +201,7 @@ def empty_branch():
 
 
 @pytest.mark.parametrize("placement", ["start", "mid", "end", "res", "final"])
-def test_a_gate_acts_on_identity_shortcuts_where_its_place_says(empty_branch, placement):
+def test_a_gate_acts_on_identity_shortcuts_according_to_its_placement(empty_branch, placement):
     x, cells, outputs = empty_branch
     expected = {
         "start": np.maximum(recursion.account(x, cells)[0], 0),
@@ -228,7 +228,7 @@ def test_srtg_networks_are_the_thesis_backbones_with_final_gates(kind, depth):
 
 @pytest.mark.parametrize("name", ["srtg_r3d_34", "srtg_r2plus1d_34", "srtg_r2plus1d_50"])
 def test_without_the_stems_pool_no_gate_sees_one_frame(name):
-    """As the code was until November 2020; of 16 frames its last stage has two, here one."""
+    """The code had no pool until November 2020; with 16 frames its last stage has two, here one."""
     seen, weights = {}, []
     clip = jax.ShapeDtypeStruct((1, 16, 32, 32, 3), jnp.float32)
     for pooled in (True, False):
@@ -266,7 +266,7 @@ def test_without_the_stems_pool_no_gate_sees_one_frame(name):
         ({"srtg": {"celll": "gru"}}, "no setting 'celll': did you mean 'cell'"),
     ],
 )
-def test_what_means_nothing_is_refused(options, message):
+def test_invalid_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         shapes(vidjax.create_model("r3d_34_e1", **TINY, **options), CLIP)
 
@@ -294,7 +294,7 @@ def test_gates_combine_with_scaling_and_class_regularization(name):
 
 @pytest.fixture(scope="module")
 def training():
-    """Readings, statistics and gradients of three steps, the first of them warm."""
+    """Returns readings, statistics and gradients of three steps, the first during the warm-up."""
     settings = {"placement": "final", "stages": (1, 4), "layers": 1}
     options = {"srtg": settings, "gate": "hard", "gate_warmup_steps": 1}
     model = vidjax.create_model("r3d_34_e1", **TINY, **options)
@@ -329,8 +329,8 @@ def test_readings_name_the_blocks(training):
     assert readings("r3d_34_e1", {}) is None
 
 
-def test_networks_open_for_the_warm_up_and_then_where_one_frame_is_left(training):
-    # Of eight frames stage 1 has four and stage 4 has one.
+def test_gates_are_open_during_the_warm_up_and_then_for_single_frames(training):
+    # With eight frames, stage 1 has four and stage 4 has one.
     for count, (seen, stats, _) in enumerate(training, start=1):
         np.testing.assert_array_equal(seen["open/layer1_block1"], count == 1)
         np.testing.assert_array_equal(seen["matched/layer1_block1"], False)
@@ -339,11 +339,11 @@ def test_networks_open_for_the_warm_up_and_then_where_one_frame_is_left(training
         assert count > 1 or stats["layer1"]["block1"]["gate"]["steps"] == 1
 
 
-def test_networks_train_the_cells_of_open_gates_alone(training):
+def test_only_cells_of_open_gates_are_trained(training):
     for count, (_, _, grads) in enumerate(training, start=1):
         for stage, is_open in ((1, count == 1), (4, True)):
             gate = grads[f"layer{stage}"]["block1"]["gate"]
-            # Of one frame nothing recurs, so that not all of its cells' parameters learn.
+            # With one frame nothing recurs, so not all parameters of the cells get gradients.
             assert any(leaf.any() for leaf in jax.tree.leaves(gate)) == is_open
 
 
@@ -375,7 +375,7 @@ def test_scanned_blocks_have_the_same_gates():
     assert abs(changed - logits).max() > 1e-3
 
 
-def test_scanned_blocks_count_their_warm_up_and_are_read_the_same():
+def test_scanned_blocks_have_the_same_warm_up_and_readings():
     options = {"srtg": "final", "gate": "hard", "gate_warmup_steps": 2}
 
     def run(x, scan):

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of SRTG networks, by the reference's and the thesis' counts."""
+"""Tests parameters and multiply-adds of SRTG networks against the reference and the thesis."""
 
 import functools
 import json
@@ -20,7 +20,7 @@ def counts(shared):
 
 @functools.cache
 def parameters(name, **options):
-    """How many a network of 400 classes has, and how many more for each class more."""
+    """Returns the number of parameters with 400 classes, and the number per additional class."""
     leaves = shapes(
         vidjax.create_model(name, num_classes=400, **options), np.zeros((1, 16, 32, 32, 3))
     )

@@ -37,7 +37,7 @@ def test_pathways_side_by_side_are_equally_deep():
         *(pytest.param(x, marks=pytest.mark.slow) for x in ("i3d", "x3d_s", "blvnet_tam_50")),
     ],
 )
-def test_names_of_other_families_say_the_stage_that_they_run_in(name):
+def test_modules_of_other_families_have_the_depth_of_their_stage(name):
     found = depths(name, (1, vidjax.model_card(name).clip[0], 64, 64, 3))
     for module, depth in found.items():
         stage = module.removeprefix("after_stage").removeprefix("layer")[0]
@@ -66,7 +66,7 @@ class Idle(nn.Module):
         return x
 
 
-def test_a_network_that_says_nothing_of_its_stages_is_refused():
+def test_a_network_that_sows_no_stages_is_refused():
     with pytest.raises(ValueError, match="sows no stages"):
         stage_depths(Plain(), SHAPE)
     with pytest.raises(ValueError, match="'other', which it does not call"):

@@ -1,4 +1,4 @@
-"""Jobs of several real processes on this machine; each runs `vidjax train` or another command."""
+"""Starts jobs of several real processes on this machine, each running a vidjax command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 
 from tests.commands import ROOT, Process
 
-# The smallest network of the family, compiled carelessly: compiling is what these tests wait for.
+# The smallest network of the family, compiled with few optimisations, because these tests mostly
+# wait for compilation.
 SETTINGS = {
     "model.options": "{'width':4,'depths':(1,0,0,0),'stem_kernel':(1,3,3),'dropout':0.5}",
     "data.options": "{'num_classes':3,'videos':21,'frames':6,'size':20}",
@@ -63,7 +64,7 @@ runpy.run_module("experiments.train", run_name="__main__", alter_sys=True)
 
 
 def free_port() -> int:
-    """A port at which nobody listened a moment ago."""
+    """Returns a port that was free a moment ago."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -71,7 +72,7 @@ def free_port() -> int:
 
 
 def settings(**changes: Any) -> list[str]:
-    """The flags of the settings; `optimizer__lr=1` changes `optimizer.lr`."""
+    """Returns flags for settings; `optimizer__lr=1` changes `optimizer.lr`."""
     values = SETTINGS | {name.replace("__", "."): value for name, value in changes.items()}
     return [f"--config.{name}={value}" for name, value in values.items()]
 
@@ -79,12 +80,12 @@ def settings(**changes: Any) -> list[str]:
 def run(
     arguments: Sequence[object], devices: int = 1, folder: Path = ROOT, code: Path = ROOT
 ) -> Any:
-    """A Python process with so many simulated devices; forked, where nothing is in its way.
+    """Starts a Python process with simulated devices, by forking if possible.
 
     Args:
-      arguments: of Python.
-      devices: simulated ones.
-      folder: it runs in.
+      arguments: arguments of Python.
+      devices: number of simulated devices.
+      folder: the working directory.
       code: the project's folder.
     """
     known = os.environ | {
@@ -106,14 +107,14 @@ def run(
 def slowly(
     function: str, seconds: float, process: int, *, deaf: bool = False, fails_at: int = 0
 ) -> tuple[object, ...]:
-    """Training in which one process is slower, or fails.
+    """Returns code for training in which one process is slower, or fails.
 
     Args:
-      function: that takes longer.
-      seconds: by which it does.
-      process: in which it does.
-      deaf: whether Ctrl-C does not reach it, as a compilation.
-      fails_at: the call of it that fails, from 1; 0 is none.
+      function: the function that takes longer.
+      seconds: how much longer it takes.
+      process: index of the process in which it does.
+      deaf: whether it ignores Ctrl-C, like a compilation.
+      fails_at: number of the call that fails, from 1; 0 is none.
     """
     own = (function, seconds, process, deaf, fails_at)
     return ("-c", _SLOWLY, *own, "--config=synthetic")
@@ -134,21 +135,21 @@ def job(
     folders: Sequence[Path] = (),
     codes: Sequence[Path] = (),
 ) -> Iterator[list[Any]]:
-    """Processes of one job; those that are left at the end are killed.
+    """Starts the processes of one job; those that still run at the end are killed.
 
     Args:
-      own: arguments of each process, after those of all: a later flag replaces an earlier one.
-      workdir: of all; None leaves it to their own arguments.
-      command: what they run.
-      devices: of each process.
-      join_timeout: as the flag.
+      own: arguments of each process, after the shared ones; a later flag replaces an earlier one.
+      workdir: work directory of all processes; None leaves it to their own arguments.
+      command: the command that they run.
+      devices: number of devices of each process.
+      join_timeout: value of the flag.
       heartbeat: as the flag.
-      address: of process 0; empty takes a free port.
-      count: as `--num_processes`; None is how many there are.
-      changes: of settings, as in `settings`.
-      configured: whether the command takes these settings.
-      folders: that each process runs in.
-      codes: the project's folder of each process.
+      address: address of process 0; empty takes a free port.
+      count: value of `--num_processes`; None is their real number.
+      changes: changed settings, as in `settings`.
+      configured: whether the command accepts settings.
+      folders: working directory of each process.
+      codes: the project's folder for each process.
     """
     address = address or f"127.0.0.1:{free_port()}"
     common = [
@@ -180,17 +181,17 @@ def job(
 
 
 def ends(processes: Sequence[Any], seconds: float = 120) -> list[int]:
-    """Exit codes, once all have ended; what they said is in `said` afterwards."""
+    """Waits for all processes; returns their exit codes. Their output is then in `said`."""
     for process in processes:
         _, errors = process.communicate(timeout=seconds)
         said[process.pid] = errors.decode()
     return [process.returncode for process in processes]
 
 
-# What processes have written to standard error, by their number in the system.
+# Standard error of processes, by process id.
 said: dict[int, str] = {}
 
 
 def lines(process: Any, beginning: str = "error: ") -> list[str]:
-    """The lines of an ended process that begin so."""
+    """Returns the lines of an ended process that begin with a text."""
     return [line for line in said[process.pid].splitlines() if line.startswith(beginning)]

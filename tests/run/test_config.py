@@ -16,7 +16,7 @@ NAMES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name not in
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("argument", [None, "smoke=true"])
-def test_every_config_file_is_complete_and_has_a_smoke_form(name, argument):
+def test_every_config_file_is_complete_and_has_a_smoke_version(name, argument):
     module = importlib.import_module(f"configs.{name}")
     config = from_mapping(module.get_config(argument))
     assert from_mapping(to_mapping(config)) == config
@@ -53,18 +53,18 @@ def changed(**changes):
         ({"model": 3}, "a group of settings"),
     ],
 )
-def test_what_is_wrong_is_named(changes, message):
+def test_errors_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         from_mapping(changed(**changes))
 
 
-def test_a_short_side_that_no_crop_fits_in_is_named():
+def test_a_short_side_smaller_than_the_crop_is_refused():
     config = changed(augment__crop="fixed", augment__short_side=40, clip__size=48)
     with pytest.raises(ConfigError, match="augment.short_side = 40 is less than clip.size = 48"):
         from_mapping(config)
 
 
-def test_settings_younger_than_a_run_have_what_it_ran_with():
+def test_settings_added_later_have_the_behaviour_of_older_runs():
     config = demo.get_config().to_dict()
     old = {key: config["augment"][key] for key in ("scale", "ratio", "flip", "color")}
     del config["eval"]["short_side"]
@@ -90,7 +90,7 @@ def test_classes_and_defaults_agree():
     )
 
 
-def test_arguments_behind_the_colon():
+def test_arguments_after_the_colon():
     model = folder.get_config("model=r3d_50,width=8").model
     assert model.name == "r3d_50"
     assert model.options.to_dict() == {"width": 8, "zero_init": True}
@@ -101,7 +101,7 @@ def test_arguments_behind_the_colon():
         folder.get_config("width=wide")
 
 
-def test_whole_numbers_pass_as_fractions():
+def test_integers_are_accepted_as_floats():
     assert from_mapping(changed(optimizer__lr=1)).optimizer.lr == 1.0
 
 
@@ -131,7 +131,7 @@ def test_unreadable_durations_are_named(text):
 @pytest.mark.parametrize(
     ("setting", "value"), [("class_weights", "balanced"), ("sampling", "balanced")]
 )
-def test_classes_are_neither_weighed_nor_balanced_where_videos_have_several(setting, value):
+def test_class_weights_and_balancing_are_refused_for_multi_label_data(setting, value):
     config = changed(**{f"train__{setting}": value})
     from_mapping(config)
     config["data"]["multi_label"] = True

@@ -1,4 +1,4 @@
-"""Settings of optical flow: what has no effect or does not fit is refused in one line."""
+"""Tests settings of optical flow: invalid or ineffective ones are refused in one line."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def config(**changes):
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused(changes, message):
+def test_conflicting_settings_are_refused_with_the_fix(changes, message):
     with pytest.raises(ConfigError, match=message) as caught:
         config(**changes)
     assert "\n" not in str(caught.value)
@@ -71,16 +71,16 @@ def test_what_does_not_go_together_is_refused(changes, message):
         ({**FLOW, "model__name": "r3d_18"}, "takes 3 channels .*: set data.input='frames'"),
     ],
 )
-def test_a_network_of_other_channels_is_refused_with_both_numbers(changes, message):
+def test_a_network_with_other_channels_is_refused_with_both_numbers(changes, message):
     with pytest.raises(ConfigError, match=message) as caught:
         Network.of(config(**changes), ("a", "b"))
     assert "\n" not in str(caught.value)
 
 
-def test_flow_has_a_mean_and_a_deviation_of_its_own():
+def test_flow_has_its_own_mean_and_deviation():
     network = Network.of(config(**TWO), ("a", "b"))
     assert network.clip_shape == (3, 32, 32, 4)
-    # 128 and 1 in 0 to 255, as the network's authors have them.
+    # 128 and 1 on the scale from 0 to 255, like the network's authors.
     np.testing.assert_allclose(np.array([network.mean, network.std]) * 255, [[128] * 2, [1] * 2])
     given = {"model__mean": (0.5, 0.4), "model__std": (0.2, 0.1)}
     own = Network.of(config(**TWO, **given), ("a", "b"))
@@ -102,7 +102,7 @@ def test_flow_has_a_mean_and_a_deviation_of_its_own():
         ),
     ],
 )
-def test_evaluation_may_see_more_frames_where_the_network_takes_them(changes, message):
+def test_evaluation_may_use_more_frames_if_the_network_accepts_them(changes, message):
     settings = config(**changes, eval__frames=5, train__partial_batch_norm=True)
     network = Network.of(settings, ("a", "b"))
     if message:
@@ -116,7 +116,7 @@ def test_evaluation_may_see_more_frames_where_the_network_takes_them(changes, me
     assert network.clip_shape[0] == 3
 
 
-def test_pictures_of_one_kind_are_not_read_as_the_other(tmp_path, monkeypatch):
+def test_stored_frames_and_flow_are_not_confused(tmp_path, monkeypatch):
     for label, move in MOVES.items():
         for split in ("train", "test"):
             write_video(tmp_path / "videos" / split / label / "a.mp4", moving(*move))

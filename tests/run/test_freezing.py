@@ -22,7 +22,7 @@ TREE = {
 
 @pytest.fixture(scope="module")
 def step_of_a_part():
-    """A state, and that after two steps that train the class weights' mapping alone."""
+    """Returns a state before and after two steps that train only the mapping `class_reg`."""
     model = vidjax.create_model(
         "r3d_18", num_classes=3, width=4, depths=(1, 0, 0, 1), class_reg={}, dropout=0.5
     )
@@ -47,7 +47,7 @@ def step_of_a_part():
 
 
 def changed(before, after):
-    """Paths of the arrays that are no longer what they were."""
+    """Returns the paths of the changed arrays."""
     leaves = zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True)
     return {
         "/".join(str(part.key) for part in path)
@@ -56,7 +56,7 @@ def changed(before, after):
     }
 
 
-def test_nothing_but_the_part_changes_statistics_included(step_of_a_part):
+def test_only_the_trained_part_changes_including_statistics(step_of_a_part):
     _, before, after, _, _ = step_of_a_part
     expected = {f"layer{n}/after_stage/class_reg/kernel" for n in (1, 4)}
     assert changed(before.params, after.params) == expected
@@ -64,7 +64,7 @@ def test_nothing_but_the_part_changes_statistics_included(step_of_a_part):
     assert not changed(before.batch_stats, after.batch_stats)
 
 
-def test_the_held_network_runs_as_in_evaluation(step_of_a_part):
+def test_the_frozen_network_runs_as_in_evaluation(step_of_a_part):
     model, before, _, metrics, batch = step_of_a_part
     x = (batch["clip"] / np.float32(255) - 0.5) / 0.5
     logits = model.apply(
@@ -74,14 +74,14 @@ def test_the_held_network_runs_as_in_evaluation(step_of_a_part):
     np.testing.assert_allclose(metrics["loss"], losses.mean(), rtol=1e-5)
 
 
-def test_momentum_is_kept_for_the_part_alone(step_of_a_part):
+def test_momentum_is_kept_only_for_the_trained_part(step_of_a_part):
     _, before, _, _, _ = step_of_a_part
     sizes = sum(leaf.size for leaf in jax.tree.leaves(before.opt_state) if leaf.ndim)
     part = sum(before.params[f"layer{n}"]["after_stage"][PART]["kernel"].size for n in (1, 4))
     assert sizes == part
 
 
-def test_what_methods_say_of_a_batch_is_among_the_metrics(step_of_a_part):
+def test_readings_of_methods_are_among_the_metrics(step_of_a_part):
     model, before, _, metrics, batch = step_of_a_part
     x = (batch["clip"] / np.float32(255) - 0.5) / 0.5
     variables = {"params": before.params, "batch_stats": before.batch_stats}
@@ -94,7 +94,7 @@ def test_what_methods_say_of_a_batch_is_among_the_metrics(step_of_a_part):
         np.testing.assert_allclose(metrics[f"right/layer{n}"], right)
 
 
-def test_a_part_is_any_part_of_a_path():
+def test_a_part_may_be_any_name_in_a_path():
     assert frozen(TREE, "head") == {
         "head": {"kernel": False, "bias": False},
         "layer1": {"after_stage": {"class_reg": {"kernel": True}}},
@@ -102,7 +102,7 @@ def test_a_part_is_any_part_of_a_path():
     assert frozen(TREE, "kernel")["head"] == {"kernel": False, "bias": True}
 
 
-def test_a_part_that_is_nowhere_is_named_with_the_nearest():
+def test_an_unknown_part_is_refused_with_the_nearest():
     with pytest.raises(
         ConfigError, match="train_only = 'class_rag' is in no parameter's path .*: did you"
     ):

@@ -1,4 +1,4 @@
-"""How a job of real processes ends: all of them, with one exit code, within seconds."""
+"""Tests that all processes of a job end together, with one exit code, within seconds."""
 
 import shutil
 import signal
@@ -18,7 +18,7 @@ SHORT = {"train__duration": "4 steps"}
 @pytest.mark.parametrize("asked", [(0,), (1,), (0, 1)])
 def test_ctrl_c_ends_all_processes_within_seconds(tmp_path, asked):
     workdir = tmp_path / "run"
-    # Nothing waits for a heartbeat here.
+    # Nothing here waits for a heartbeat.
     with job([], [], workdir=workdir, heartbeat=100, changes=LONG) as processes:
         wait_for_step(workdir, 6, processes[0])
         began = time.monotonic()
@@ -33,8 +33,8 @@ def test_ctrl_c_ends_all_processes_within_seconds(tmp_path, asked):
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_one_compiles_ends_both_within_seconds(tmp_path):
-    """A compilation hears nothing; a function that does not return to Python stands for it."""
+def test_ctrl_c_during_a_compilation_ends_both_within_seconds(tmp_path):
+    """A compilation handles no signals; a function that does not return to Python replaces it."""
     command = slowly("vidjax.training.loop.compile_step", 1000, 1, deaf=True)
     with job([], [], workdir=tmp_path / "run", heartbeat=100, command=command) as processes:
         while b"compiled" not in (line := processes[0].stderr.readline()):
@@ -56,7 +56,7 @@ def test_a_last_report_may_take_longer_than_a_heartbeat(tmp_path):
 
 
 @pytest.mark.slow
-def test_process_0_may_take_longer_than_a_heartbeat_for_what_it_does_alone(tmp_path):
+def test_work_of_process_0_alone_may_take_longer_than_a_heartbeat(tmp_path):
     command = slowly("vidjax.training.loop.check", 15, 0)
     workdir = tmp_path / "run"
     with job([], [], workdir=workdir, heartbeat=5, command=command, changes=SHORT) as processes:
@@ -65,7 +65,7 @@ def test_process_0_may_take_longer_than_a_heartbeat_for_what_it_does_alone(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("asked", [0, 1])
-def test_sigterm_to_one_before_training_listens_ends_both_within_seconds(tmp_path, asked):
+def test_sigterm_to_one_process_before_training_ends_both_within_seconds(tmp_path, asked):
     command = slowly("vidjax.training.loop.claim", 1000, 0)
     workdir = tmp_path / "run"
     with job([], [], workdir=workdir, heartbeat=100, command=command) as processes:
@@ -90,8 +90,8 @@ def test_a_process_that_dies_while_process_0_prepares_ends_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_fails_in_one_process_alone_ends_all_with_one_code(tmp_path):
-    """Process 1 cannot read what process 0 can, when both are in the middle of training."""
+def test_a_failure_in_one_process_ends_all_with_one_exit_code(tmp_path):
+    """Process 1 fails to read data in the middle of training, while process 0 succeeds."""
     workdir = tmp_path / "run"
     command = slowly("vidjax.training.loop.to_devices", 0, 1, fails_at=9)
     with job([], [], workdir=workdir, heartbeat=100, command=command, changes=LONG) as processes:
@@ -105,7 +105,7 @@ def test_what_fails_in_one_process_alone_ends_all_with_one_code(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_mistake_that_process_0_alone_finds_ends_all_with_2(tmp_path):
+def test_a_user_error_found_only_by_process_0_ends_all_with_2(tmp_path):
     workdir = tmp_path / "run"
     with job([], workdir=workdir, changes=SHORT) as processes:
         assert ends(processes) == [0], said

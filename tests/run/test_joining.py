@@ -1,4 +1,4 @@
-"""How real processes find one another, and what they say where they do not."""
+"""Tests how real processes find one another, and their errors if they do not."""
 
 import contextlib
 import signal
@@ -14,7 +14,7 @@ from tests.training.test_resume import wait_for_step
 SHORT = {"train__duration": "4 steps"}
 
 
-def test_an_address_without_a_port_is_refused_in_a_line(tmp_path):
+def test_an_address_without_a_port_is_refused_in_one_line(tmp_path):
     common = ("--config=configs/synthetic.py", f"--workdir={tmp_path / 'run'}")
     given = ("--coordinator_address=localhost", "--num_processes=2", "--process_id=0")
     line = refusal(run_command("experiments.train", *common, *given))
@@ -22,7 +22,7 @@ def test_an_address_without_a_port_is_refused_in_a_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_port_that_another_program_holds_ends_all_with_a_line(tmp_path):
+def test_a_port_in_use_by_another_program_ends_all_with_one_line(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         with job([], [], workdir=tmp_path / "run", address=address, join_timeout=8) as processes:
@@ -34,13 +34,13 @@ def test_a_port_that_another_program_holds_ends_all_with_a_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_second_job_at_the_port_of_a_running_one_ends_and_the_first_goes_on(tmp_path):
+def test_a_second_job_at_the_port_of_a_running_one_ends_and_the_first_continues(tmp_path):
     address = f"127.0.0.1:{free_port()}"
     one, two = tmp_path / "one", tmp_path / "two"
     changes = {"train__duration": "400 steps", "every__checkpoint": "400 steps"}
     with job([], [], workdir=one, address=address, changes=changes) as running:
         wait_for_step(one, 3, running[0])
-        # Stopped for a while, so that it has not ended before the other one has come.
+        # Stopped for a while, so that it does not end before the other one arrives.
         with job([], [], workdir=two, address=address, join_timeout=6) as second:
             assert ends(second) == [2, 2], said
         assert ends(running) == [0, 0], said
@@ -49,7 +49,7 @@ def test_a_second_job_at_the_port_of_a_running_one_ends_and_the_first_goes_on(tm
 
 
 @pytest.mark.slow
-def test_two_jobs_that_begin_at_one_port_do_not_mix(tmp_path):
+def test_two_jobs_started_at_one_port_do_not_mix(tmp_path):
     address = f"127.0.0.1:{free_port()}"
     with contextlib.ExitStack() as stack:
         jobs = [
@@ -59,7 +59,7 @@ def test_two_jobs_that_begin_at_one_port_do_not_mix(tmp_path):
             for n in "ab"
         ]
         codes = [ends(processes) for processes in jobs]
-    # One of them has the port. It trains as a whole, or ends with a line about the stranger.
+    # One of them has the port. It trains completely, or ends with a line about the other process.
     assert [2, 2] in codes
     assert all(each in ([0, 0], [2, 2]) for each in codes), said
     for processes in jobs:
@@ -69,7 +69,7 @@ def test_two_jobs_that_begin_at_one_port_do_not_mix(tmp_path):
 
 
 @pytest.mark.slow
-def test_fewer_processes_than_named_say_what_they_wait_for_and_which_is_absent(tmp_path):
+def test_too_few_processes_name_the_missing_ones(tmp_path):
     address = f"127.0.0.1:{free_port()}"
     with job([], [], workdir=tmp_path / "run", address=address, count=3, join_timeout=8) as two:
         first = waiting(two)
@@ -90,12 +90,12 @@ def test_fewer_processes_than_named_say_what_they_wait_for_and_which_is_absent(t
         (([], [], ["--num_processes=4"]), "--num_processes is 3 in process 0, but 4 in process 2"),
     ],
 )
-def test_wrong_numbers_end_all_with_a_line_that_names_them(tmp_path, own, told):
+def test_wrong_process_ids_end_all_with_a_line_that_names_them(tmp_path, own, told):
     with job(*own, workdir=tmp_path / "run", join_timeout=100) as processes:
         waiting(processes)
         began = time.monotonic()
         assert ends(processes) == [2, 2, 2], said
-    # Nobody waits for his time to be up.
+    # No process waits for its timeout.
     assert time.monotonic() - began < 50
     for process in processes:
         assert told in lines(process)[0]
@@ -104,7 +104,7 @@ def test_wrong_numbers_end_all_with_a_line_that_names_them(tmp_path, own, told):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 @pytest.mark.parametrize("who", [0, 1])
-def test_a_signal_to_one_that_waits_ends_those_that_wait_with_it(tmp_path, number, code, who):
+def test_a_signal_to_one_waiting_process_ends_all_waiting_ones(tmp_path, number, code, who):
     with job([], [], [], workdir=tmp_path / "run", count=4) as processes:
         waiting(processes)
         time.sleep(2)
@@ -117,5 +117,5 @@ def test_a_signal_to_one_that_waits_ends_those_that_wait_with_it(tmp_path, numbe
 
 
 def waiting(processes):
-    """The line of each process that says that it waits, once all have said it."""
+    """Waits until every process has printed that it waits; returns these lines."""
     return [process.stderr.readline().decode() for process in processes]

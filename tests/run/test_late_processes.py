@@ -1,4 +1,4 @@
-"""Real processes of which one is later than the others, or stops for a while."""
+"""Tests real processes of which one is late or pauses."""
 
 import signal
 import time
@@ -14,7 +14,7 @@ STEADY = {"every__checkpoint": "300 steps", "every__evaluate": "300 steps"}
 
 @pytest.mark.slow
 def test_a_process_may_compile_for_longer_than_a_transport_waits(tmp_path):
-    """Gloo gives up on a first message after 30 s."""
+    """Gloo would give up on a first message after 30 s."""
     workdir = tmp_path / "run"
     command = slowly("vidjax.training.loop.compile_step", 45, 1)
     with job([], [], workdir=workdir, command=command, changes=SHORT) as processes:
@@ -23,7 +23,7 @@ def test_a_process_may_compile_for_longer_than_a_transport_waits(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_process_may_pause_for_half_the_heartbeat_and_not_for_longer_than_all_of_it(tmp_path):
+def test_a_process_may_pause_for_half_the_heartbeat_timeout_but_not_longer_than_it(tmp_path):
     for seconds, codes in ((8, [0, 0]), (60, None)):
         workdir = tmp_path / str(seconds)
         changes = STEADY | {"train__duration": "300 steps" if codes else "4000 steps"}

@@ -1,4 +1,4 @@
-"""Rates by part, frozen parts and frozen batch norms: in steps of a real network, beside optax."""
+"""Tests learning rates by part, frozen parts and frozen batch norms in steps of a real network."""
 
 import jax
 import numpy as np
@@ -18,7 +18,7 @@ GREY = {"model__mean": (0.5,) * 3, "model__std": (0.5,) * 3}
 
 
 def network(**settings):
-    """A tiny network with dropout, with settings such as `train__frozen`."""
+    """Makes a tiny network with dropout; settings are given like `train__frozen`."""
     raw = synthetic.get_config()
     raw.model.options = {"width": 4, "depths": (1, 1, 0, 1), "stem_kernel": (1, 3, 3)}
     raw.model.options.update(settings.pop("options", {"dropout": 0.5}))
@@ -44,7 +44,7 @@ def batch():
 
 
 def stepped(made, steps=1):
-    """The state before and after steps, flat, and the optimiser's state."""
+    """Returns the states before and after some steps as arrays, and the last metrics."""
     optimizer = made.optimizer(optax.constant_schedule(RATE))
     before, shardings = made.init(optimizer)
     kept = jax.tree.map(np.asarray, before)
@@ -61,7 +61,7 @@ def moves(made):
 
 @pytest.fixture(scope="module")
 def plain():
-    """What a step of plain SGD does, without dropout, whose gradients all rates share."""
+    """Returns the updates of a step of plain SGD without dropout."""
     return moves(network(options={}))
 
 
@@ -80,7 +80,7 @@ def test_each_part_moves_by_its_factor_times_the_plain_step(plain):
 
 
 def test_the_decay_of_weights_follows_the_rate_of_its_part():
-    """As with groups of parameters: both SGD's and AdamW's decay are steps of the rate."""
+    """As with parameter groups, the decay of SGD and of AdamW is scaled by the learning rate."""
     for name in ("sgd", "adamw"):
         settings = {"optimizer__name": name, "optimizer__weight_decay": 0.1}
         made = network(**settings, optimizer__lr_factors={"head": 3.0})
@@ -128,7 +128,7 @@ def test_frozen_parts_keep_their_arrays_and_all_others_change(with_frozen_parts)
         assert changed(old, new) == {path for path in paths if not is_frozen(path)}, name
 
 
-def test_no_momentum_is_kept_of_frozen_parts(with_frozen_parts):
+def test_no_momentum_is_kept_for_frozen_parts(with_frozen_parts):
     before, _, _ = with_frozen_parts
     sizes = sum(leaf.size for leaf in jax.tree.leaves(before.opt_state) if leaf.ndim)
     flat = flatten_dict(before.params, sep="/")
@@ -136,13 +136,13 @@ def test_no_momentum_is_kept_of_frozen_parts(with_frozen_parts):
 
 
 def loss(model, params, stats):
-    """The loss of a network in evaluation."""
+    """Computes the loss of a network in evaluation."""
     x = (batch()["clip"] / np.float32(255) - 0.5) / 0.5
     logits = model.apply({"params": params, "batch_stats": stats}, x)
     return optax.softmax_cross_entropy_with_integer_labels(logits, batch()["label"]).mean()
 
 
-def test_with_all_but_the_head_frozen_the_head_learns_as_on_a_network_in_evaluation():
+def test_the_head_alone_learns_as_on_a_network_in_evaluation():
     names = ("stem", "layer1", "layer2", "layer4")
     made = network(options={}, train__frozen=names, train__ema=0.0, **GREY)
     before, after, metrics = stepped(made)
@@ -172,14 +172,14 @@ def test_the_backward_pass_of_frozen_first_stages_is_not_in_the_program():
         shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
         return lower_step(made, optimizer, like, shardings).cost_analysis()["flops"]
 
-    # A backward pass costs two forward passes.
+    # A backward pass costs as much as two forward passes.
     alone = flops(train__frozen=("stem", "layer1", "layer2", "layer4"))
     assert alone < 0.45 * flops()
     assert alone == flops(train__train_only="head")
 
 
 @pytest.mark.slow
-def test_remat_and_scan_freeze_as_without():
+def test_freezing_works_with_remat_and_scan():
     options = {"depths": (1, 8, 0, 1), "dropout": 0.5}
     frozen = {"train__frozen": ("stem", "layer1", "layer2"), "train__ema": 0.0}
     for more in ({"remat": (1, 2)}, {"scan": True}):
@@ -191,7 +191,7 @@ def test_remat_and_scan_freeze_as_without():
             )
 
 
-def test_the_innermost_part_counts_and_of_two_at_one_place_the_longer():
+def test_the_innermost_and_then_the_longest_part_counts():
     path = ["layer1_conv1", "conv", "kernel"]
     assert innermost(path, ["layer1", "conv"]) == "conv"
     assert innermost(path, ["layer1", "layer1_conv1"]) == "layer1_conv1"
@@ -229,13 +229,13 @@ def test_the_innermost_part_counts_and_of_two_at_one_place_the_longer():
         ({"train__frozen": ("block1",), "options": {"scan": True}}, "model.options.scan"),
     ],
 )
-def test_what_has_no_effect_or_is_nowhere_is_refused_in_one_line(settings, message):
+def test_unknown_or_ineffective_parts_are_refused_in_one_line(settings, message):
     with pytest.raises(ConfigError, match=message) as error:
         network(**settings)
     assert "\n" not in str(error.value)
 
 
-def test_partial_batch_norms_keep_all_statistics_but_the_first_one():
+def test_partial_batch_norm_keeps_all_statistics_but_the_first():
     made = network(options={}, train__partial_batch_norm=True, train__ema=0.0, **GREY)
     before, after, _ = stepped(made)
     (norm,) = {path.rpartition("/")[0] for path in changed(before.batch_stats, after.batch_stats)}

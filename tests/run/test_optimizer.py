@@ -20,7 +20,7 @@ PARAMS = {
     "norm": {"scale": jnp.ones(4), "bias": jnp.full(4, 0.2)},
     "head": {"kernel": jnp.linspace(-1, 1, 8).reshape(4, 2), "bias": jnp.zeros(2)},
 }
-# What optax's documentation of each says that the settings are there.
+# The optax call that corresponds to each configuration, according to optax's documentation.
 PLAIN = {
     "adam": lambda: optax.adam(RATE, b1=0.9),
     "adagrad": lambda: optax.adagrad(RATE),
@@ -69,19 +69,19 @@ QUICK = {"adam", "rmsprop", "novograd", "lamb", "lars", "contrib.muon"}
 
 
 def all_of(names):
-    """Names for a test, of which those that are like others are slow."""
+    """Returns names for a test; those that resemble others are marked slow."""
     slow = pytest.mark.slow
     return [pytest.param(name, marks=() if name in QUICK else slow) for name in names]
 
 
 @pytest.mark.parametrize("name", all_of(PLAIN))
-def test_an_optimiser_that_takes_no_mask_gets_the_decay_of_kernels_in_its_gradient(name):
+def test_without_a_mask_the_decay_of_kernels_is_added_to_the_gradient(name):
     expected = optax.chain(optax.add_decayed_weights(DECAY, decayed), PLAIN[name]())
     assert_same(run(made(name=name)), run(expected))
 
 
 @pytest.mark.parametrize("name", all_of(BESIDE))
-def test_an_optimiser_that_takes_a_mask_decays_kernels_itself(name):
+def test_with_a_mask_the_optimiser_decays_kernels_itself(name):
     assert_same(run(made(name=name)), run(BESIDE[name](decayed)))
 
 
@@ -92,7 +92,7 @@ def test_all_parameters_are_decayed_on_request():
 
 @functools.cache
 def parameters(name, **options):
-    """Shapes of a network's parameters, by their paths."""
+    """Returns the shapes of a network's parameters by path."""
     model = vidjax.create_model(name, **options)
     clip = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
     init = functools.partial(model.init, train=False)
@@ -102,7 +102,7 @@ def parameters(name, **options):
 
 
 def reached(params, **fields):
-    """The parameters that a step moves where all gradients are zero: what decays."""
+    """Returns the parameters that decay: those that change if all gradients are zero."""
     optimizer = made(**{"momentum": 0.0, **fields})
     tree = unflatten_dict({name: jnp.ones(()) for name in params}, sep="/")
     updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, tree), optimizer.init(tree), tree)
@@ -116,12 +116,12 @@ def test_recurrent_weights_decay_on_request(name):
     assert before == {path for path in params if path.endswith("/kernel")}
     cells = {path for path in params if path.endswith("/recurrent_kernel")}
     assert (len(cells), after) == (2 * 16, before | cells)
-    # 10 of its 83.9 million parameters: two layers of four gates on all channels, block by block.
+    # 10 of its 83.9 million parameters: two layers with four gates on all channels in each block.
     channels = [64] * 3 + [128] * 4 + [256] * 6 + [512] * 3
     left_out = sum(params[path].size for path in after - before)
     assert left_out == sum(2 * 4 * width**2 for width in channels)
     assert left_out / 1e6 == pytest.approx(10, abs=0.1)
-    # What is left, now, is biases, and scales of norms.
+    # Biases and scales of norms remain.
     rest = set(params) - after
     assert {path.rpartition("/")[2] for path in rest} == {"bias", "scale", "recurrent_bias"}
 
@@ -132,7 +132,7 @@ def test_peepholes_are_recurrent_weights():
     assert {path.rpartition("/")[2] for path in more} == {"recurrent_kernel", "peephole"}
 
 
-def test_sgd_and_adamw_have_the_state_that_earlier_runs_have_saved():
+def test_sgd_and_adamw_have_the_state_of_earlier_runs():
     sgd = optax.chain(optax.add_decayed_weights(DECAY, decayed), optax.sgd(RATE, 0.9, True))
     adamw = optax.chain(
         optax.clip_by_global_norm(0.5), optax.adamw(RATE, 0.9, weight_decay=DECAY, mask=None)
@@ -147,7 +147,7 @@ def test_sgd_and_adamw_have_the_state_that_earlier_runs_have_saved():
         assert jax.tree.structure(optimizer.init(PARAMS)) == structure
 
 
-def test_options_go_to_the_optimiser():
+def test_options_are_passed_to_the_optimiser():
     options = {"b2": 0.5, "eps": 1e-3, "mu_dtype": "bfloat16"}
     expected = optax.adam(RATE, 0.9, 0.5, 1e-3, mu_dtype=jnp.bfloat16, nesterov=True)
     ours = made(name="adam", options=options, nesterov=True, weight_decay=0.0)
@@ -180,7 +180,7 @@ def test_options_go_to_the_optimiser():
         ({"name": "contrib.dpsgd"}, "needs optimizer.options with l2_norm_clip, noise_mult"),
     ],
 )
-def test_what_an_optimiser_cannot_do_with_is_refused_in_one_line(fields, message):
+def test_invalid_optimiser_settings_are_refused_in_one_line(fields, message):
     with pytest.raises(ConfigError, match=message) as error:
         made(**fields)
     assert "\n" not in str(error.value)
@@ -192,7 +192,7 @@ def test_each_optimiser_of_optax_trains_or_is_refused_in_one_line():
     for name in optimizers():
         try:
             optimizer = made(name=name)
-        # Those that warn that they are about to go are refused here, where warnings are errors.
+        # Deprecated ones are refused here, because warnings are errors in tests.
         except ConfigError as error:
             refused.add((name, "\n" in str(error)))
             continue

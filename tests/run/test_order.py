@@ -1,4 +1,4 @@
-"""Where the order of settings counts, it survives: configuration files, flags and config.json."""
+"""Tests that the order of settings is kept in configuration files, flags and config.json."""
 
 import json
 
@@ -31,7 +31,7 @@ def configured(also):
 
 
 @pytest.mark.parametrize("also", [BOTH, OTHER])
-def test_a_configuration_keeps_the_order_in_which_it_was_given(also):
+def test_a_configuration_keeps_its_order(also):
     made = configured(also)
     assert list(made.augment.also) == list(also)
     read = from_mapping(json.loads(json.dumps(to_mapping(made))))
@@ -61,23 +61,23 @@ def test_free_groups_are_known_by_their_paths():
 
 
 def kept(folder, *arguments):
-    """The augmentations in the config.json of a run, and what the command said."""
+    """Returns the augmentations in a run's config.json, and the command's output."""
     done = run_command("experiments.train", *TINY, f"--workdir={folder}", *arguments)
     assert done.returncode == 0, done.stderr
     return json.loads((folder / "config.json").read_text())["augment"]["also"], done
 
 
-def test_both_forms_of_a_command_line_keep_the_order(tmp_path):
+def test_both_notations_of_a_command_line_keep_the_order(tmp_path):
     command = ["experiments.train", "--config=synthetic", f"--workdir={tmp_path / 'run'}"]
     parts = [f"--config.augment.also.{n}.chance={each['chance']}" for n, each in OTHER.items()]
     for form in ([f"--config.augment.also={OTHER}"], parts):
-        # This refusal shows what was understood.
+        # This error shows how the setting was parsed.
         done = run_command(*command, "--config.augment.device=true", *form)
         assert f"augment.also = {OTHER} with augment.device = True" in refusal(done)
 
 
 @pytest.mark.slow
-def test_both_forms_of_a_command_line_make_the_run_that_is_resumed(tmp_path):
+def test_both_notations_of_a_command_line_name_the_same_run(tmp_path):
     whole = f"--config.augment.also={BOTH}"
     parts = [
         "--config.augment.also.trivial_augment.chance=0.5",
@@ -87,14 +87,14 @@ def test_both_forms_of_a_command_line_make_the_run_that_is_resumed(tmp_path):
     assert list(one.items()) == list(BOTH.items())
     first = (tmp_path / "run/metrics.jsonl").read_text()
     assert '"split": "train"' in first
-    # The other form names the same run, which has ended.
+    # The other notation names the same run, which has ended.
     two, _ = kept(tmp_path / "run", *parts)
     assert list(two.items()) == list(BOTH.items())
     assert (tmp_path / "run/metrics.jsonl").read_text() == first
     command = ["experiments.train", *TINY, f"--workdir={tmp_path / 'run'}"]
     other = run_command(*command, *reversed(parts))
     assert "augment.also has the order trivial_augment, random_erasing there, " in refusal(other)
-    # Of a run's own settings parts may be set, of groups that are there and of new ones.
+    # Parts of a run's settings can be changed, in existing groups and in new ones.
     settings = ("random_erasing.chance=1.0", "rand_augment.layers=3")
     done = run_command(
         "experiments.contact_sheet",
@@ -105,7 +105,7 @@ def test_both_forms_of_a_command_line_make_the_run_that_is_resumed(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_what_no_augmentation_can_do_is_refused_before_anything_begins(tmp_path):
+def test_invalid_augmentations_are_refused_before_anything_starts(tmp_path):
     command = ["experiments.train", "--config=synthetic", f"--workdir={tmp_path / 'run'}"]
     done = run_command(*command, "--config.augment.also.random_erasing.chance=2")
     assert (
@@ -121,6 +121,6 @@ def test_a_part_of_any_free_group_can_be_set(tmp_path):
     assert "random_scaling target = 'nowhere': must be one of" in refusal(
         run_command(*command, part)
     )
-    # The whole comes after the groups are made, and has no such group.
+    # The whole setting is applied after the groups are made, and lacks this group.
     whole = "--config.model.options={'width': 4}"
     assert "has no group" in refusal(run_command(*command, whole, part))

@@ -1,4 +1,4 @@
-"""A run of eight devices is resumed and used on any number of them, and says where it cannot be."""
+"""Tests resuming and using a run of eight devices on other numbers of devices."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from tests.videos import numbered_frames, write_video
 from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import fitting_mesh, make_mesh
 
-# Wide enough for parameters that are split.
+# Wide enough that parameters are split.
 EIGHT = {
     "model__options": "{'width':32,'depths':(1,0,0,1),'stem_kernel':(1,3,3)}",
     "mesh__data": 1,
@@ -27,14 +27,14 @@ LONGER = EIGHT | {"train__duration": "6 steps"}
 
 
 def trains(workdir, devices, **changes):
-    """How training ends, and what it says."""
+    """Trains; returns the exit code and the output."""
     process = run([*TRAIN, *settings(**changes), f"--workdir={workdir}"], devices)
     (code,) = ends([process])
     return code, said[process.pid]
 
 
 def command(name, *arguments, devices):
-    """What a command says that ends well."""
+    """Runs a command that must succeed; returns its output."""
     process = run(["-m", f"experiments.{name}", *arguments], devices)
     assert ends([process]) == [0], said[process.pid]
     return said[process.pid]
@@ -50,7 +50,7 @@ def eight(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def longer(eight, tmp_path_factory):
-    """The run gone on with on eight devices."""
+    """Continues the run on eight devices."""
     workdir = tmp_path_factory.mktemp("longer") / "run"
     shutil.copytree(eight, workdir)
     assert trains(workdir, 8, **LONGER)[0] == 0
@@ -74,18 +74,18 @@ def longer(eight, tmp_path_factory):
         ((8, -1), 16, (8, -1)),
     ],
 )
-def test_the_mesh_at_hand_is_the_one_most_like_it(mesh, devices, used, monkeypatch):
+def test_the_fitting_mesh_is_the_most_similar_one(mesh, devices, used, monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: devices)
     assert fitting_mesh(MeshConfig(*mesh)) == MeshConfig(*used)
 
 
-def test_the_mesh_at_hand_can_be_made_here():
+def test_the_fitting_mesh_can_be_made_here():
     assert make_mesh(fitting_mesh(MeshConfig(1, 8))).size == jax.device_count()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("devices", "mesh"), [(4, (1, 4)), (3, (3, 1)), (1, (1, 1))])
-def test_the_same_command_goes_on_with_other_devices(eight, longer, tmp_path, devices, mesh):
+def test_the_same_command_resumes_on_other_devices(eight, longer, tmp_path, devices, mesh):
     workdir = tmp_path / "run"
     shutil.copytree(eight, workdir)
     code, errors = trains(workdir, devices, **LONGER)
@@ -98,7 +98,7 @@ def test_the_same_command_goes_on_with_other_devices(eight, longer, tmp_path, de
     assert ours.keys() == longer.keys()
     for name, theirs in longer.items():
         np.testing.assert_allclose(ours[name], theirs, rtol=1e-4, atol=1e-5, err_msg=name)
-    # What the run is made with stays, and what this start had stands beside it.
+    # The run's configuration is kept, and the mesh of this start is stored beside it.
     kept = json.loads((workdir / "config.json").read_text())
     assert kept["mesh"] == {"data": 1, "fsdp": 8}
     assert kept["eval"]["batch_size"] == 8
@@ -108,7 +108,7 @@ def test_the_same_command_goes_on_with_other_devices(eight, longer, tmp_path, de
 
 
 @pytest.mark.slow
-def test_another_mesh_is_accepted_and_written_down(eight, longer, tmp_path):
+def test_another_mesh_is_accepted_and_recorded(eight, longer, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(eight, workdir)
     code, errors = trains(workdir, 4, **LONGER | {"mesh__data": 2, "mesh__fsdp": 2})
@@ -122,7 +122,7 @@ def test_another_mesh_is_accepted_and_written_down(eight, longer, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_with_four_devices(eight, tmp_path):
+def test_two_processes_resume_on_four_devices(eight, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(eight, workdir)
     with job([], [], workdir=workdir, devices=2, changes=LONGER) as processes:
@@ -131,7 +131,7 @@ def test_two_processes_go_on_with_four_devices(eight, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_run_is_evaluated_alike_on_any_devices(eight, tmp_path):
+def test_the_run_has_equal_evaluations_on_any_devices(eight, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(eight, workdir)
     reports = []
@@ -168,7 +168,7 @@ def test_another_run_starts_from_its_weights_on_other_devices(eight, tmp_path):
 
 
 @pytest.mark.slow
-def test_statistics_of_each_device_are_not_changed_in_silence(tmp_path):
+def test_per_device_statistics_do_not_change_silently(tmp_path):
     workdir = tmp_path / "run"
     free = EIGHT | {"mesh__data": -1, "mesh__fsdp": 1, "train__batch_norm": "per_device"}
     code, errors = trains(workdir, 4, **free)

@@ -1,4 +1,4 @@
-"""Processes of one job that were not started alike end together, before anything is computed."""
+"""Tests that processes that were started differently end together before anything is computed."""
 
 import shutil
 
@@ -13,7 +13,7 @@ LONGER = {"train__duration": "8 steps"}
 
 
 def told_by_all(processes):
-    """The one line that all processes have ended with."""
+    """Returns the single error line with which all processes have ended."""
     assert ends(processes) == [2] * len(processes), said
     told = [lines(process) for process in processes]
     assert told == [told[0]] * len(processes)
@@ -46,13 +46,13 @@ def test_another_setting_ends_both(tmp_path, other, told):
 
 
 @pytest.mark.slow
-def test_of_three_the_one_that_differs_is_named(tmp_path):
+def test_the_differing_one_of_three_processes_is_named(tmp_path):
     with job([], [], ["--config.seed=7"], workdir=tmp_path / "run") as processes:
         assert "seed is 0 in processes 0 and 1, 7 in process 2" in told_by_all(processes)
 
 
 @pytest.mark.slow
-def test_threads_are_the_affair_of_each_machine(tmp_path):
+def test_numbers_of_threads_may_differ(tmp_path):
     with job(
         [], ["--config.data.threads=2"], workdir=tmp_path / "run", changes=LONGER
     ) as processes:
@@ -60,7 +60,7 @@ def test_threads_are_the_affair_of_each_machine(tmp_path):
 
 
 @pytest.mark.slow
-def test_other_code_ends_both(tmp_path):
+def test_different_code_ends_both(tmp_path):
     code = tmp_path / "code"
     for name in ("vidjax", "configs", "experiments"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -81,12 +81,12 @@ def test_two_work_directories_end_both(tmp_path):
     assert "--workdir is" in line
     assert str(tmp_path / "there/run") in line
     assert str(tmp_path / "elsewhere/run") in line
-    # Nothing stays of what was put there to be looked for.
+    # The temporary file of the check is removed.
     assert [file.name for file in tmp_path.rglob("*")] == ["there"]
 
 
 @pytest.mark.slow
-def test_a_link_to_a_work_directory_is_that_directory(tmp_path):
+def test_a_link_to_a_work_directory_is_the_same_directory(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     own = [f"--workdir={tmp_path / name / 'run'}" for name in ("real", "link")]
@@ -99,14 +99,14 @@ def test_a_link_to_a_work_directory_is_that_directory(tmp_path):
 
 
 @pytest.mark.slow
-def test_other_numbers_of_devices_end_both_with_both_numbers(tmp_path):
+def test_different_numbers_of_devices_end_both_with_both_numbers(tmp_path):
     with job([], [], workdir=tmp_path / "run", devices=(2, 6)) as processes:
         line = told_by_all(processes)
     assert "devices is '2 x cpu' in process 0, '6 x cpu' in process 1" in line
 
 
 @pytest.mark.slow
-def test_another_setting_ends_both_where_a_run_goes_on_too(tmp_path):
+def test_another_setting_ends_both_when_resuming_too(tmp_path):
     workdir = tmp_path / "run"
     with job([], [], workdir=workdir, changes=LONGER) as processes:
         assert ends(processes) == [0, 0], said
@@ -117,7 +117,7 @@ def test_another_setting_ends_both_where_a_run_goes_on_too(tmp_path):
 
 
 @pytest.mark.slow
-def test_other_videos_under_one_name_end_both(tmp_path):
+def test_different_videos_under_one_name_end_both(tmp_path):
     folders = [tmp_path / name for name in ("here", "there")]
     for number, folder in enumerate(folders):
         for split, videos in (("train", 2 + number), ("test", 1)):

@@ -1,4 +1,4 @@
-"""Two real processes on this machine are one job; each runs `experiments.train` by itself."""
+"""Tests jobs of two real processes on this machine, each of which runs `experiments.train`."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ from vidjax.run.processes import Job, _listens_at, launcher
 
 
 def start(workdir, processes, **changes):
-    """A job of four devices in all."""
+    """Starts a job with four devices in total."""
     common = [
         *TRAIN,
         *settings(**changes),
@@ -38,7 +38,7 @@ def start(workdir, processes, **changes):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """One process with the four devices, over the same messages as two."""
+    """Trains in one process with four devices, with the same communication as two processes."""
     workdir = tmp_path_factory.mktemp("alone") / "run"
     code, errors = finish(start(workdir, 1)[0])
     assert code == 0, errors
@@ -47,7 +47,7 @@ def alone(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """What two processes leave when one is killed, and how the other one ends."""
+    """Kills one of two processes; returns the work directory, and how the other one ends."""
     workdir = tmp_path_factory.mktemp("killed") / "run"
     first, second = start(workdir, 2)
     wait_for_step(workdir, 21, first)
@@ -70,14 +70,14 @@ def same_to_the_bit(one, two):
 
 def test_when_a_process_is_killed_the_other_one_ends_by_itself(killed):
     _, code, errors, seconds = killed
-    # JAX ends it at the missing heartbeat, unless a broken connection does before.
+    # JAX ends it for the missing heartbeat, unless a broken connection ends it earlier.
     assert code in (-signal.SIGABRT, 69), errors
     assert "another" in errors
     assert seconds < 3 * HEARTBEAT
 
 
 @pytest.mark.slow
-def test_one_process_goes_on_from_the_checkpoint_of_two_as_if_it_had_begun(killed, alone, tmp_path):
+def test_one_process_resumes_from_the_checkpoint_of_two_exactly(killed, alone, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(killed[0], workdir)
     code, errors = finish(start(workdir, 1)[0])
@@ -86,7 +86,7 @@ def test_one_process_goes_on_from_the_checkpoint_of_two_as_if_it_had_begun(kille
     same_to_the_bit(workdir, alone)
 
 
-def test_two_processes_write_what_one_does_and_evaluate_each_video_once(killed, alone):
+def test_two_processes_write_the_same_as_one_and_evaluate_each_video_once(killed, alone):
     ours, theirs = (
         (folder / "eval" / "test-2x1-step20-predictions.csv").read_text()
         for folder in (killed[0], alone)
@@ -106,7 +106,7 @@ def test_two_processes_write_what_one_does_and_evaluate_each_video_once(killed, 
 
 
 @pytest.mark.slow
-def test_sigterm_to_one_of_two_saves_and_ends_both_and_two_go_on(alone, tmp_path):
+def test_sigterm_to_one_of_two_saves_and_ends_both_and_two_resume(alone, tmp_path):
     workdir = tmp_path / "run"
     job = start(workdir, 2)
     wait_for_step(workdir, 3, job[0])
@@ -174,18 +174,18 @@ def test_several_labels_are_the_same_over_two_processes(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_mistake_is_told_once_by_every_process_and_ends_all_of_them(tmp_path):
+def test_a_user_error_is_reported_once_by_every_process_and_ends_all(tmp_path):
     for process in start(tmp_path / "run", 2, train__batch_size=10):
         code, errors = finish(process)
         assert code == 2
         assert "train.batch_size = 10 is not divisible by 4 devices" in errors
 
 
-def test_nothing_is_joined_that_was_not_started_together(monkeypatch):
+def test_processes_not_started_together_are_not_joined(monkeypatch):
     for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     assert launcher() is None
-    # An interactive step of one task.
+    # An interactive job step with one task.
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
     assert launcher() is None
     Job().join()
@@ -194,7 +194,7 @@ def test_nothing_is_joined_that_was_not_started_together(monkeypatch):
     Job(distributed=False).join()
 
 
-def test_a_job_of_which_too_little_is_known_is_refused():
+def test_an_incompletely_described_job_is_refused():
     with pytest.raises(ConfigError, match="--process_id go together"):
         Job(num_processes=2).join()
     common = ("--config=configs/synthetic.py", "--workdir=nowhere", "--distributed")
@@ -210,13 +210,13 @@ def test_a_job_of_which_too_little_is_known_is_refused():
         ("127.0.0.1:1234", "127.0.0.1:1234"),
         ("localhost:1234", ("127.0.0.1:1234", "[::1]:1234")),
         ("[::1]:1234", ("[::1]:1234", None)),
-        # Documentation's own network (RFC 5737), and a name that cannot be (RFC 6761).
+        # An address reserved for documentation (RFC 5737), and a reserved name (RFC 6761).
         ("192.0.2.1:1234", None),
         ("nobody.invalid:1234", None),
         (None, None),
     ],
 )
-def test_the_coordinator_listens_where_it_was_told_to(given, listens):
+def test_the_coordinator_listens_at_the_given_address(given, listens):
     assert _listens_at(given) in (listens if isinstance(listens, tuple) else (listens,))
 
 
@@ -247,6 +247,6 @@ def test_a_coordinator_on_this_machine_is_not_open_to_others_unless_asked(asked,
         [sys.executable, "-c", _COORDINATOR, str(port), bind],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    # As IPv6 writes addresses of IPv4, or as they are.
+    # Written as an IPv4-mapped IPv6 address, or unchanged.
     (listens,) = done.stdout.split()
     assert listens.endswith(f"{listens_at}:{port:04X}")

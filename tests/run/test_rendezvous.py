@@ -1,4 +1,4 @@
-"""Processes meet at a port before JAX joins them: threads and real sockets play them here."""
+"""Tests the rendezvous of processes before JAX joins them, with threads and real sockets."""
 
 import concurrent.futures
 import contextlib
@@ -21,14 +21,14 @@ def address():
 
 
 def meet(address, *numbers, count, seconds=5, named=None):
-    """What process 0 and others with `numbers` get: a token or an error each."""
+    """Runs process 0 and others with `numbers`; returns the token or error of each."""
     with concurrent.futures.ThreadPoolExecutor(len(numbers) + 1) as pool:
         waiting = [pool.submit(receive, address, address, count, seconds)]
         waiting += [pool.submit(visit, address, n, named or count, seconds) for n in numbers]
         return [each.exception() or each.result() for each in waiting]
 
 
-def test_all_get_the_token_that_process_0_has_drawn(address):
+def test_all_processes_get_the_token_of_process_0(address):
     tokens = meet(address, 2, 1, 3, count=4)
     assert len(set(tokens)) == 1
     assert len(tokens[0]) == 16
@@ -44,21 +44,21 @@ def test_all_get_the_token_that_process_0_has_drawn(address):
         ((1, 2), 4, "--num_processes is 3 in process 0, but 4 in process"),
     ],
 )
-def test_wrong_numbers_are_told_to_everybody(address, numbers, named, told, monkeypatch):
+def test_wrong_numbers_are_reported_to_all(address, numbers, named, told, monkeypatch):
     monkeypatch.setattr("vidjax.run.rendezvous._LINGER", 0.5)
     for error in meet(address, *numbers, count=3, named=named):
         with pytest.raises(ConfigError, match=told):
             raise error
 
 
-def test_who_does_not_come_is_named_to_those_that_wait(address):
+def test_missing_processes_are_named_to_the_waiting_ones(address):
     for error in meet(address, 1, 3, count=6, seconds=1):
         with pytest.raises(AbsentError, match="processes 2, 4 and 5 of 6 did not come to 127"):
             raise error
 
 
-def test_a_process_that_was_started_anew_takes_its_place_again(address):
-    """The first process 1 is gone when the second one comes."""
+def test_a_restarted_process_replaces_its_predecessor(address):
+    """The first process 1 has left when the second one arrives."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         first = pool.submit(receive, address, address, 3, 20)
         gone = _connected(address)
@@ -71,7 +71,7 @@ def test_a_process_that_was_started_anew_takes_its_place_again(address):
         assert others[0].result() == first.result()
 
 
-def test_sigterm_to_one_that_waits_is_raised_in_all_that_wait(address):
+def test_sigterm_to_one_waiting_process_is_raised_in_all(address):
     came = []
     before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
     try:
@@ -90,7 +90,7 @@ def test_sigterm_to_one_that_waits_is_raised_in_all_that_wait(address):
     assert came
 
 
-def test_whoever_is_no_process_of_a_job_is_passed_over(address):
+def test_other_connections_are_ignored(address):
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
         first = pool.submit(receive, address, address, 2, 20)
@@ -98,7 +98,7 @@ def test_whoever_is_no_process_of_a_job_is_passed_over(address):
             stranger = stack.enter_context(_connected(address))
             with contextlib.suppress(OSError):
                 stranger.sendall(said)
-        # One that says nothing at all does not keep others from coming.
+        # A silent connection does not block others.
         stack.enter_context(_connected(address))
         assert visit(address, 1, 2, 20) == first.result()
 
@@ -114,7 +114,7 @@ def test_a_port_that_is_in_use_is_not_shared(address):
 
 
 @pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\6\4" * 9])
-def test_another_program_is_not_taken_for_process_0(address, greeting, monkeypatch):
+def test_another_program_is_not_mistaken_for_process_0(address, greeting, monkeypatch):
     monkeypatch.setattr("vidjax.run.rendezvous._WHOLE_WITHIN", 0.3)
     with socket.create_server((address.host, address.port)) as server:
 
@@ -133,7 +133,7 @@ def test_another_program_is_not_taken_for_process_0(address, greeting, monkeypat
             connection.close()
 
 
-def test_a_process_waits_for_process_0_as_long_as_it_may(address, capsys):
+def test_a_process_waits_for_process_0_until_its_timeout(address, capsys):
     began = time.monotonic()
     with pytest.raises(AbsentError, match=rf"did not answer at {address} in 1 s"):
         visit(address, 1, 2, 1)
@@ -141,13 +141,13 @@ def test_a_process_waits_for_process_0_as_long_as_it_may(address, capsys):
     assert capsys.readouterr().err == f"process 1 of 2 waits at {address} for up to 1 s\n"
 
 
-def test_process_0_alone_waits_for_nobody(address, capsys):
+def test_process_0_alone_does_not_wait(address, capsys):
     assert len(receive(address, address, 1, 60)) == 16
     assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1:9876", "localhost:1", "[::1]:65535", "node-7.local:80"])
-def test_addresses_are_read_as_they_are_written(text):
+def test_addresses_are_parsed_and_formatted(text):
     assert str(Address.parse(text)) == text
 
 
@@ -165,13 +165,13 @@ def test_addresses_are_read_as_they_are_written(text):
         ("host:65536", "a port is a number from 1 to 65535"),
     ],
 )
-def test_what_is_no_address_is_refused_by_the_flag(text, told):
+def test_invalid_addresses_are_refused_with_the_flag(text, told):
     with pytest.raises(ConfigError, match=f"^--coordinator_address={told}|{told}"):
         Address.parse(text)
 
 
 def _connected(address):
-    """A connection as soon as somebody listens."""
+    """Connects as soon as somebody listens."""
     for _ in range(100):
         with contextlib.suppress(ConnectionRefusedError):
             return socket.create_connection((address.host, address.port), timeout=5)

@@ -1,4 +1,4 @@
-"""Every setting is listed with what it may be, its default and its meaning."""
+"""Tests that every setting is listed with its allowed values, default and meaning."""
 
 import dataclasses
 import typing
@@ -8,7 +8,7 @@ from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.defaults import defaults
 from vidjax.run.setting_list import TABLES, settings
 
-# What they may be is said by the network, the data set and the optimiser.
+# Their allowed values are defined by the network, the data set and the optimiser.
 FREE = {"model.options", "data.options", "optimizer.options"}
 
 
@@ -34,7 +34,7 @@ def test_the_listing_and_the_classes_have_the_same_settings():
     assert len(listed) == len(expected)
 
 
-def test_meanings_are_those_of_settings_that_there_are():
+def test_meanings_belong_to_existing_settings():
     for kind in (Config, *typing.get_type_hints(Config).values()):
         if dataclasses.is_dataclass(kind):
             assert set(meanings(kind)) == {item.name for item in dataclasses.fields(kind)}, kind

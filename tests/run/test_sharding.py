@@ -1,4 +1,4 @@
-"""A step on 8 simulated devices is the step on one; run in a process of its own."""
+"""Tests that a step on 8 simulated devices equals the step on one, in a separate process."""
 
 import json
 import textwrap
@@ -96,7 +96,7 @@ PROGRAM = textwrap.dedent(
     }))
     """
 )
-# Name, mesh, clips that share statistics, parts of a step, shapes of its batches.
+# Name, mesh, clips that share statistics, accumulated parts, and batch shapes.
 CASES = [
     ("data", (-1, 1), None, 1, "base"),
     ("fsdp", (1, 8), None, 1, "base"),
@@ -115,22 +115,22 @@ def results():
 
 
 @pytest.mark.parametrize(("name", "split"), [(case[0], 2 * (case[1][1] > 1)) for case in CASES])
-def test_eight_devices_compute_what_one_does(results, name, split):
+def test_eight_devices_compute_the_same_as_one(results, name, split):
     assert results[name]["distance"] < 2e-3
     assert results[name]["split"] == split
 
 
-def test_the_gradients_norm_sends_numbers_and_not_gradients(results):
+def test_the_gradient_norm_sends_scalars_not_gradients(results):
     assert results["squares"]["exchanges"] == [["all-reduce", 8, 4]], "two numbers"
     assert results["squares"]["error"] < 1e-5
 
 
 @pytest.mark.parametrize("name", ["per device", "per device, mixed"])
-def test_statistics_per_device_are_a_choice_that_matters(results, name):
+def test_statistics_per_device_change_the_result(results, name):
     assert results[name]["apart"] > 2e-2
 
 
-def test_a_batch_that_the_devices_do_not_divide_is_named_with_those_that_fit():
+def test_an_indivisible_batch_is_refused_with_the_sizes_that_fit():
     mesh = types.SimpleNamespace(size=8)
     sharding.check_batch("train.batch_size", 16, mesh)
     with pytest.raises(ConfigError, match="train.batch_size = 12 is not divisible by 8 devices"):

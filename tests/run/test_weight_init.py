@@ -1,4 +1,4 @@
-"""Initial weights drawn array by array are those of operations that are compiled alone."""
+"""Tests that weights drawn array by array equal those of separately compiled operations."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ def init_of(name, depths):
 
 
 def each_alone(init, key):
-    """Evaluates the program of `init` operation by operation."""
+    """Evaluates the program of `init` one operation at a time."""
     program = jax.make_jaxpr(init)(key)
     known = dict(zip(program.jaxpr.invars, [key], strict=True))
     known.update(zip(program.jaxpr.constvars, program.consts, strict=True))
@@ -37,7 +37,7 @@ def each_alone(init, key):
 
     for operation in program.jaxpr.eqns:
         given = [value(atom) for atom in operation.invars]
-        # The forward pass itself, on which no weight depends.
+        # The forward pass, on which no weight depends.
         if operation.primitive.name.startswith(("conv", "custom", "dot", "reduce", "scan")):
             continue
         if any(each is None for each in given):
@@ -53,7 +53,7 @@ def each_alone(init, key):
 
 
 @pytest.mark.parametrize("name", ["r3d_18", "mtnet_s"])
-def test_weights_are_to_the_bit_those_of_operations_alone(name):
+def test_weights_equal_those_of_separate_operations_to_the_bit(name):
     init, key = init_of(name, (1, 0, 0, 1)), jax.random.key(3)
     found, expected = jax.tree.leaves(init_by_array(init, key)), each_alone(init, key)
     for one, other in zip(found, expected, strict=True):
@@ -61,7 +61,7 @@ def test_weights_are_to_the_bit_those_of_operations_alone(name):
         np.testing.assert_array_equal(one, other)
 
 
-def test_weights_are_about_those_of_one_program():
+def test_weights_are_close_to_those_of_one_program():
     init, key = init_of("r3d_18", (1, 0, 0, 1)), jax.random.key(3)
     found, together = init_by_array(init, key), jax.jit(init)(key)
     assert jax.tree.structure(found) == jax.tree.structure(together)
@@ -75,7 +75,7 @@ def test_no_two_arrays_share_their_memory():
     assert len({leaf.unsafe_buffer_pointer() for leaf in leaves}) == len(leaves)
 
 
-def test_what_is_given_and_what_is_constant_need_no_program(monkeypatch):
+def test_inputs_and_constants_need_no_program(monkeypatch):
     def init(key):
         return {"key": key, "same": key, "zeros": jnp.zeros((2, 3)), "one": jnp.int32(1)}
 

@@ -1,4 +1,4 @@
-"""Buckets on loopback."""
+"""Fixtures: buckets on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     pytest.importorskip("gcsfs", reason="the extra `gcs` is not installed")
     with object_store() as store:
         patch = pytest.MonkeyPatch()
-        # Copies of shards do not go to the home of whoever runs the tests.
+        # Copies of shards must not go to the user's home folder.
         store.environment["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
         for name, value in store.environment.items():
             patch.setenv(name, value)
@@ -33,7 +33,7 @@ def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 
 @pytest.fixture
 def store(_store: ObjectStore) -> Iterator[ObjectStore]:
-    """A store that behaves, with no request counted yet."""
+    """Returns a store without faults and with no request recorded yet."""
     _store.requests()
     yield _store
     _store.behave()
@@ -41,13 +41,13 @@ def store(_store: ObjectStore) -> Iterator[ObjectStore]:
 
 @pytest.fixture
 def bucket(store: ObjectStore) -> str:
-    """The URL of an empty bucket."""
+    """Returns the URL of an empty bucket."""
     return store.bucket(f"bucket-{next(_numbers)}")
 
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory):
-    """Videos of two classes, and a run on them."""
+    """Makes videos of two classes, and a run on them."""
     root = tmp_path_factory.mktemp("local")
     for label, shade in (("dark", 0.3), ("light", 1.0)):
         for number in range(5):
@@ -62,7 +62,7 @@ def local(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def remote(local, _store):
-    """The same videos in a bucket, and the same run."""
+    """Makes the same videos and the same run in a bucket."""
     place = Place(as_path(_store.bucket("runs")), _store.environment)
     upload_folder(local.root / "videos", place.root / "videos")
     place.settings = local.settings

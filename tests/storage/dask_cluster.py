@@ -1,4 +1,4 @@
-"""A Dask cluster of real processes, whose workers have no folder in common."""
+"""Starts a Dask cluster of real processes whose workers share no folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.commands import ROOT
 from tests.faults.processes import descendants, wait_until
 
-# Named `sitecustomize`, it is run as each Python process starts. A process that decodes `killer.*`
-# is killed by it, as by a decoder's bug, and one that decodes another video takes its time.
+# As `sitecustomize`, this runs at the start of each Python process. It kills a process that decodes
+# `killer.*`, like a decoder's bug, and slows down others.
 SITE = """
 import os, signal, sys, time
 
@@ -30,7 +30,7 @@ if any("spawn_main" in each for each in sys.orig_argv):
 
 
 def slow_python(folder: Path) -> str:
-    """A `PYTHONPATH` with vidjax and `SITE`."""
+    """Returns a `PYTHONPATH` with vidjax and `SITE`."""
     site = folder / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(SITE)
@@ -38,17 +38,17 @@ def slow_python(folder: Path) -> str:
 
 
 def made_in(data_dir: Path) -> list[Path]:
-    """Of a preparation that goes on, the records of the shards that are there."""
+    """Returns the shard records that an unfinished preparation has written so far."""
     return [file for file in data_dir.rglob("*.json") if file.parent.name == "made"]
 
 
 class Cluster:
-    """A scheduler and workers, each with a temporary folder of its own.
+    """A scheduler and workers, each with its own temporary folder.
 
     Attributes:
-      address: of the scheduler.
-      workers: their processes.
-      folders: of each worker, all that it may write to.
+      address: address of the scheduler.
+      workers: processes of the workers.
+      folders: the only folder that each worker may write to.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -57,7 +57,8 @@ class Cluster:
             **os.environ,
             **environment,
             "PYTHONPATH": slow_python(folder),
-            # A worker that says nothing for so long counts as lost; Dask's own is 5 minutes.
+            # Time without a heartbeat after which a worker counts as lost; Dask's default is 5
+            # minutes.
             "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "4s",
         }
         file = folder / "scheduler.json"
@@ -100,7 +101,7 @@ class Cluster:
             )
 
     def close(self) -> None:
-        """Ends all, workers before the scheduler."""
+        """Ends all processes, workers before the scheduler."""
         for process in (*self.workers, self.scheduler):
             pids = [process.pid, *descendants(process.pid)]
             for pid in pids:
@@ -111,7 +112,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def cluster(folder: Path, environment: Mapping[str, str], workers: int) -> Iterator[Cluster]:
-    """A cluster that lives as long as the context."""
+    """Starts a cluster that runs while the context is open."""
     folder.mkdir(parents=True, exist_ok=True)
     made = Cluster(folder, environment)
     try:

@@ -1,16 +1,16 @@
-"""What a folder holds, of a disk or of a bucket, in a form that can be compared."""
+"""Lists folders of a disk or a bucket, so that tests can compare them."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-# Names that are drawn, or that say when and where a file was written.
+# Names that are random, or contain the time or place of writing.
 _DRAWN = ((re.compile(r"\bd/[0-9a-f]{32}$"), "d/drawn"), (re.compile(r"events\.out\..*"), "events"))
 
 
 def names(folder: Path) -> set[str]:
-    """Names of all files below a folder, without what is drawn in them."""
+    """Returns the names of all files below a folder, without their random parts."""
     found = set()
     for file in folder.rglob("*"):
         if file.is_file():
@@ -22,5 +22,5 @@ def names(folder: Path) -> set[str]:
 
 
 def content(file: Path) -> bytes:
-    """The bytes of a file."""
+    """Returns the content of a file."""
     return file.read_bytes()

@@ -1,8 +1,7 @@
-"""A Cloud Storage on loopback that can be told to misbehave.
+"""A Cloud Storage on this machine with configurable faults.
 
-`gcp-storage-emulator` keeps the objects. In front of it stands a small proxy, in the same process,
-that does what the emulator lacks (conditional writes) and what no store should do.
-`python -m tests.storage.object_store` starts one by hand.
+`gcp-storage-emulator` keeps the objects. A small proxy in the same process adds conditional writes,
+which the emulator lacks, and faults. `python -m tests.storage.object_store` starts one by hand.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _CONTROL = "/_faults"
-# What a client sees of each fault; a slow store answers late but right.
+# The answer that a client sees for each fault; a slow store answers late but correctly.
 _ANSWERS = {
     "unavailable": (503, "Service Unavailable"),
     "forbidden": (403, "the caller does not have storage.objects access"),
@@ -38,15 +37,15 @@ _KINDS = (*_ANSWERS, "slow", "cut", "hang", "lost", "wrong")
 
 @dataclass
 class Fault:
-    """What goes wrong with requests that match.
+    """A fault for matching requests.
 
     Attributes:
       kind: `unavailable` (503), `forbidden`, `expired`, `quota`, `slow`, `cut` (the answer breaks
-        off in its middle), `hang` (no answer), `lost` (done, but the answer never comes), `wrong`
+        off in its middle), `hang` (no answer), `lost` (done, but never answered), `wrong`
         (a byte of the answer is another).
       match: regular expression, searched in `METHOD path?query`.
-      times: how many requests it meets; -1 is all.
-      seconds: of delay, for `slow`.
+      times: number of affected requests; -1 is all.
+      seconds: delay of `slow`.
     """
 
     kind: str
@@ -56,7 +55,7 @@ class Fault:
     met: int = field(default=0)
 
     def meets(self, line: str) -> bool:
-        """Whether it meets this request, which then counts."""
+        """Returns whether the fault affects this request, and counts it."""
         if self.times == self.met or not re.search(self.match, line):
             return False
         self.met += 1
@@ -64,11 +63,11 @@ class Fault:
 
 
 class ObjectStore:
-    """A store in a process of its own.
+    """A store in a separate process.
 
     Attributes:
       url: `http://127.0.0.1:PORT` of the proxy.
-      environment: variables that lead gcsfs, tensorstore and ArrayRecord there.
+      environment: variables that direct gcsfs, TensorStore and ArrayRecord to the store.
     """
 
     def __init__(self) -> None:
@@ -88,31 +87,31 @@ class ObjectStore:
         }
 
     def bucket(self, name: str) -> str:
-        """Makes a bucket; returns its URL."""
+        """Creates a bucket; returns its URL."""
         self._post("/storage/v1/b?project=p", {"name": name})
         return f"gs://{name}"
 
     def misbehave(self, kind: str, match: str = "", times: int = -1, seconds: float = 0.0) -> None:
-        """Adds a fault, as `Fault` says."""
+        """Adds a fault; see `Fault`."""
         assert kind in _KINDS, kind
         fault = {"kind": kind, "match": match, "times": times, "seconds": seconds}
         self._post(_CONTROL, fault)
 
     def behave(self) -> list[dict[str, Any]]:
-        """Ends all faults; returns them, with how many requests each has `met`."""
+        """Removes all faults; returns them, with the number of requests that each has `met`."""
         request = urllib.request.Request(f"{self.url}{_CONTROL}", method="DELETE")
         with urllib.request.urlopen(request, timeout=20) as answer:
             found: list[dict[str, Any]] = json.load(answer)
         return found
 
     def requests(self) -> list[str]:
-        """Every request since the last time, as `METHOD path?query`."""
+        """Returns the requests since the last call, as `METHOD path?query`."""
         with urllib.request.urlopen(f"{self.url}{_CONTROL}", timeout=20) as answer:
             found: list[str] = json.load(answer)
         return found
 
     def close(self) -> None:
-        """Ends the store; what it holds is gone."""
+        """Ends the store and drops its contents."""
         self._process.kill()
         self._process.wait()
         assert self._process.stdout is not None
@@ -130,7 +129,7 @@ class ObjectStore:
 
 @contextlib.contextmanager
 def object_store() -> Iterator[ObjectStore]:
-    """A store that lives as long as the context."""
+    """Starts a store that runs while the context is open."""
     store = ObjectStore()
     try:
         yield store
@@ -139,7 +138,7 @@ def object_store() -> Iterator[ObjectStore]:
 
 
 class _Proxy(BaseHTTPRequestHandler):
-    """Passes requests on, unless a fault meets them."""
+    """Passes requests on, unless a fault affects them."""
 
     protocol_version = "HTTP/1.1"
     backend: tuple[str, int]
@@ -173,7 +172,7 @@ class _Proxy(BaseHTTPRequestHandler):
         self._answer(status, content, headers, cut="cut" in kinds)
 
     def handle(self) -> None:
-        """Answers until the client goes, as it may at any time."""
+        """Answers until the client disconnects, which may happen at any time."""
         with contextlib.suppress(ConnectionError):
             super().handle()
 
@@ -204,11 +203,11 @@ class _Proxy(BaseHTTPRequestHandler):
             self._answer(200, json.dumps(seen).encode())
 
     def _pass_on(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        # The emulator does not know it, and 501 makes clients try again for a minute.
+        # The emulator does not support it, and for a 501 clients retry for a minute.
         if "/moveTo/" in self.path:
             return 400, {}, _error(400, "moveTo is not known here")
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
-        # Of an upload in several parts the first one says what the object is called.
+        # The first part of a multi-part upload has the object's name.
         named = re.search(rb'"name":\s*("(?:[^"\\]|\\.)*")', body[:4096])
         if self.command == "POST" and "name" not in query and named:
             query["name"] = [json.loads(named[1])]
@@ -217,20 +216,20 @@ class _Proxy(BaseHTTPRequestHandler):
         wanted, is_read = query.get("ifGenerationMatch"), query.get("alt") == ["media"]
         if wanted is None and not is_read:
             return self._ask(self.command, self.path, body, self.headers)
-        # One at a time: what is compared is what is replaced, or read.
+        # One request at a time, so that the compared version is the replaced or read one.
         with self.writing:
             generation = self._generation(query)
             if wanted is not None and generation != wanted[0]:
                 return 412, {}, _error(412, "conditionNotMet")
             status, headers, content = self._ask(self.command, self.path, body, self.headers)
-        # TensorStore needs it where it writes anew what it has read; the emulator leaves it out.
+        # TensorStore needs this when it rewrites what it has read; the emulator leaves it out.
         told = {"x-goog-generation": generation} if is_read and status < 300 else {}
         return status, {**headers, **told}, content
 
     def _pass_on_empty(
         self, query: Mapping[str, list[str]]
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """An empty object, which the emulator takes as one of several parts alone."""
+        """Writes an empty object, which the emulator accepts only as a multi-part upload."""
         self.path = self.path.replace("uploadType=media", "uploadType=multipart")
         name = json.dumps({"name": query["name"][0]})
         parts = f"--x\nContent-Type: application/json\n\n{name}\n--x\nContent-Type: a/b\n\n\n--x--"
@@ -302,7 +301,7 @@ def _serve() -> None:
     logging.disable()
     emulator = server.Server("127.0.0.1", 0, in_memory=True)
     emulator.start()
-    while (inner := emulator._api._httpd) is None:  # it has no public way to a free port
+    while (inner := emulator._api._httpd) is None:  # it has no public way to choose a free port
         time.sleep(0.01)
     _Proxy.backend = inner.server_address[:2]
     _Proxy.faults, _Proxy.seen, _Proxy.writing = [], [], threading.Lock()

@@ -1,4 +1,4 @@
-"""Runs on a disk and in a bucket, for tests that compare the two."""
+"""Helpers for tests that compare runs on a disk with runs in a bucket."""
 
 from tests.commands import run_command
 
@@ -24,7 +24,7 @@ SETTINGS = (
 
 
 class Place:
-    """Where runs and videos are: on a disk, or in a bucket."""
+    """The location of runs and videos: a disk or a bucket."""
 
     def __init__(self, root, environment):
         self.root, self._environment = root, environment

@@ -1,4 +1,4 @@
-"""Files that grow, in a bucket."""
+"""Tests appending to files in a bucket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, line_by_line, new, sync, unfinished
 
 
-def test_lines_are_there_after_a_sync_and_after_the_end(bucket):
+def test_lines_are_uploaded_by_sync_and_close(bucket):
     path = as_path(f"{bucket}/lines.jsonl")
     with appending(path) as stream:
         stream.write("one\n")
@@ -27,7 +27,7 @@ def test_lines_are_there_after_a_sync_and_after_the_end(bucket):
     assert path.read_text(encoding="utf-8") == "one\ntwo ä\nthree\n"
 
 
-def test_lines_are_there_ten_seconds_after_the_last_time(bucket, monkeypatch):
+def test_lines_are_uploaded_ten_seconds_after_the_last_upload(bucket, monkeypatch):
     path, now = as_path(f"{bucket}/lines.jsonl"), time.monotonic()
     with appending(path) as stream:
         stream.write("one\n")
@@ -36,7 +36,7 @@ def test_lines_are_there_ten_seconds_after_the_last_time(bucket, monkeypatch):
         assert path.read_text() == "one\n"
 
 
-def test_an_empty_file_appears_too(bucket):
+def test_an_empty_file_is_uploaded_too(bucket):
     appending(as_path(f"{bucket}/lines")).close()
     assert as_path(f"{bucket}/lines").read_bytes() == b""
 

@@ -1,4 +1,4 @@
-"""Shards of a store far away, copied once into a bucket that all machines share."""
+"""Tests the cache of remote shards in a nearby bucket that all machines share."""
 
 import re
 
@@ -17,7 +17,7 @@ CONTENT = np.random.default_rng(0).bytes(5000)
 
 @pytest.fixture
 def far(bucket):
-    """A folder of one shard, in a bucket."""
+    """Makes a folder with one shard in a bucket."""
     folder = as_path(f"{bucket}/far")
     write_bytes(folder / "shard", CONTENT)
     return folder
@@ -25,7 +25,7 @@ def far(bucket):
 
 @pytest.fixture
 def read(tmp_path, bucket):
-    """Reads the shard as a machine that has no copy yet, and gives its content."""
+    """Reads the shard like a machine without a copy; returns its content."""
     machines = []
 
     def read(far):
@@ -48,7 +48,7 @@ def downloads(store, folder):
     return [line for line in store.requests() if re.search(f"GET /download.*{folder}", line)]
 
 
-def test_only_the_first_machine_reads_from_afar(store, far, read):
+def test_only_the_first_machine_reads_from_the_remote_store(store, far, read):
     assert read(far) == CONTENT
     assert downloads(store, "far")
     assert read(far) == CONTENT
@@ -57,7 +57,7 @@ def test_only_the_first_machine_reads_from_afar(store, far, read):
     assert not any(re.search("GET /download.*far", line) for line in requests)
 
 
-def test_a_near_copy_with_other_bytes_is_made_again(store, far, read, bucket):
+def test_a_wrong_nearby_copy_is_replaced(store, far, read, bucket):
     read(far)
     (copy,) = files_in(as_path(f"{bucket}/near"))
     write_bytes(as_path(f"{bucket}/near/{copy}"), bytes(len(CONTENT)))
@@ -65,7 +65,7 @@ def test_a_near_copy_with_other_bytes_is_made_again(store, far, read, bucket):
     assert as_path(f"{bucket}/near/{copy}").read_bytes() == CONTENT
 
 
-def test_a_shard_that_was_replaced_is_another_near_copy(far, read, bucket):
+def test_a_replaced_shard_gets_another_nearby_copy(far, read, bucket):
     read(far)
     write_bytes(far / "shard", CONTENT[::-1])
     assert read(far) == CONTENT[::-1]
@@ -79,7 +79,7 @@ def test_a_folder_on_a_slow_disk_is_shared_through_the_bucket_too(read, tmp_path
     assert read(tmp_path / "disk") == CONTENT
 
 
-def test_a_bucket_that_must_not_be_written_is_told_before_anything_is_read(store, bucket):
+def test_a_read_only_bucket_is_reported_before_anything_is_read(store, bucket):
     store.misbehave("forbidden", match="/upload/.*near")
     with pytest.raises(BucketError, match="near"):
         BucketCache(as_path(f"{bucket}/near"))

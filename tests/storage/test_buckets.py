@@ -1,4 +1,4 @@
-"""What a store is asked, and what becomes of its errors."""
+"""Tests requests to a store, and how its errors are reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_write_replaces_the_version_that_it_names_and_no_other(bucket):
     buckets.remove(url)
 
 
-def test_of_many_that_write_at_once_one_succeeds(bucket):
+def test_exactly_one_of_many_concurrent_writes_succeeds(bucket):
     won, start = [], threading.Barrier(8)
 
     def one(number: int) -> None:
@@ -56,14 +56,14 @@ def test_a_write_whose_answer_is_lost_counts_as_done(store, bucket):
     assert store.behave()[0]["met"] == 1
 
 
-def test_a_store_that_fails_for_a_moment_is_asked_again(store, bucket):
+def test_temporary_failures_are_retried(store, bucket):
     buckets.write(f"{bucket}/x", b"content")
     store.misbehave("unavailable", "GET", times=2)
     assert buckets.read(f"{bucket}/x")[0] == b"content"
     assert store.behave()[0]["met"] == 2
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(store, bucket):
+def test_truncated_answers_are_retried(store, bucket):
     content = bytes(range(256)) * 1000
     buckets.write(f"{bucket}/x", content)
     store.misbehave("cut", "GET .*alt=media", times=1)
@@ -82,7 +82,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(store, bucket):
         pytest.param("unavailable", "request to the store failed", marks=pytest.mark.slow),
     ],
 )
-def test_errors_of_a_store_are_the_machines_and_name_the_url(store, bucket, kind, said):
+def test_errors_of_a_store_are_machine_errors_that_name_the_url(store, bucket, kind, said):
     store.misbehave(kind)
     with pytest.raises(OSError, match=said) as error:
         buckets.write(f"{bucket}/x", b"1")

@@ -1,4 +1,4 @@
-"""Compiled programs in a bucket: a machine that has nothing of its own does not compile again."""
+"""Tests compiled programs in a bucket: a new machine does not compile again."""
 
 import json
 import os
@@ -19,7 +19,7 @@ XLA_CACHES = "jax_persistent_cache_enable_xla_caches"
 
 @pytest.fixture
 def jax_settings():
-    """A function that sets settings of JAX, which are as before after the test."""
+    """Returns a function that sets settings of JAX until the end of the test."""
     names = ("jax_compilation_cache_dir", "jax_enable_compilation_cache", XLA_CACHES)
     before = {name: getattr(jax.config, name) for name in names}
 
@@ -32,7 +32,7 @@ def jax_settings():
         jax.config.update(name, value)
 
 
-def test_a_process_with_an_empty_home_finds_what_another_one_compiled(bucket, store, tmp_path):
+def test_a_process_with_an_empty_home_uses_programs_of_another_one(bucket, store, tmp_path):
     compiled = {"JAX_COMPILATION_CACHE_DIR": f"{bucket}/compiled"}
     found, missed = start(XDG_CACHE_HOME=str(tmp_path / "one"), **compiled)
     assert found == 0
@@ -45,19 +45,17 @@ def test_a_process_with_an_empty_home_finds_what_another_one_compiled(bucket, st
     assert not list(tmp_path.iterdir())
 
 
-def test_a_bucket_that_is_not_there_is_told_before_anything_is_compiled(store, jax_settings):
+def test_a_missing_bucket_is_reported_before_anything_is_compiled(store, jax_settings):
     jax_settings("gs://nowhere/compiled")
     with pytest.raises(UrlError, match="gs://nowhere: there is no bucket"):
         compile_cache.enable()
-    # Nobody asks for what is turned off.
+    # A disabled cache makes no request.
     jax_settings("gs://nowhere/compiled", on=False)
     compile_cache.enable()
 
 
-def test_xla_is_not_given_the_url_unless_somebody_says_so(
-    bucket, tmp_path, jax_settings, monkeypatch
-):
-    """It would end the first compilation for a GPU: its own cache of tunings knows no buckets."""
+def test_xla_gets_the_url_only_on_request(bucket, tmp_path, jax_settings, monkeypatch):
+    """XLA's own cache of autotuning results does not support buckets, and would fail on a GPU."""
     jax_settings(str(tmp_path))
     compile_cache.enable()
     before = getattr(jax.config, XLA_CACHES)
@@ -72,7 +70,7 @@ def test_xla_is_not_given_the_url_unless_somebody_says_so(
 
 
 @pytest.mark.slow
-def test_a_command_refuses_such_a_bucket_in_one_line(store, tmp_path):
+def test_a_command_refuses_a_missing_bucket_in_one_line(store, tmp_path):
     folder = {"JAX_COMPILATION_CACHE_DIR": "gs://nowhere/compiled"}
     environment = {**os.environ, **folder, "JAX_ENABLE_COMPILATION_CACHE": "true"}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Preparing on a cluster whose machines share nothing: the same files as without it."""
+"""Tests preparing on a cluster whose machines share nothing: the same files as without it."""
 
 import contextlib
 import os
@@ -20,14 +20,14 @@ from vidjax.storage.paths import as_path
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
-# Ten training videos and two for testing, in shards of at most 8, since sides might be 1000.
+# Ten training and two test videos, in shards of at most 8 because sides may be 1000 pixels.
 VIDEOS, SHARDS = 12, 3
 FORM = ("--dataset=video_folder", "--short_side=1000", "--bad_video_budget=0.5")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Videos of two classes, one of them broken and one that kills whoever decodes it."""
+    """Writes videos of two classes; one is broken, and one kills the process that decodes it."""
     root = tmp_path_factory.mktemp("videos")
     sound = write_video(root / "sound.mp4", numbered_frames(4))
     for number in range(VIDEOS - 2):
@@ -44,14 +44,14 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def videos(folder, bucket):
-    """The same videos in a bucket."""
+    """Copies the same videos to a bucket."""
     upload_folder(folder, as_path(f"{bucket}/videos"))
     return f"{bucket}/videos"
 
 
 @pytest.fixture
 def made_of(tmp_path, store):
-    """A cluster of several workers."""
+    """Starts Dask clusters with a given number of workers."""
     with contextlib.ExitStack() as stack:
         yield lambda workers: stack.enter_context(
             cluster(tmp_path / "cluster", store.environment, workers)
@@ -59,7 +59,7 @@ def made_of(tmp_path, store):
 
 
 class Preparing:
-    """The command in a process of its own."""
+    """The command in a separate process."""
 
     def __init__(self, environment, *arguments):
         command = [sys.executable, "-W", "ignore", "-m", "experiments.prepare", *FORM, *arguments]
@@ -69,7 +69,7 @@ class Preparing:
         )  # fmt: skip
 
     def ended(self, seconds=120):
-        """Exit code, the last line of its output, and the lines of its errors."""
+        """Waits for the end; returns exit code, the last output line, and the error lines."""
         out, errors = self.process.communicate(timeout=seconds)
         lines = [line for line in errors.splitlines() if not line.startswith("prepare")]
         return self.process.returncode, (out.splitlines() or [""])[-1], lines
@@ -82,17 +82,17 @@ def prepared(environment, *arguments):
 
 
 def content(folder):
-    """The bytes of every file of a data set."""
+    """Returns the content of every file of a data set."""
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_workers_that_share_nothing_make_the_same_files(made_of, videos, bucket, monkeypatch):
+def test_workers_that_share_nothing_write_the_same_files(made_of, videos, bucket, monkeypatch):
     running = made_of(2)
     source = f"--manifest={videos}"
     there = prepared(
         running.environment, source, f"--data_dir={bucket}/there", f"--dask={running.address}"
     )
-    # Whoever decodes the killer is killed here, too.
+    # The process that decodes the killer video is killed here too.
     monkeypatch.setenv("PYTHONPATH", running.environment["PYTHONPATH"])
     storage = catalog.Storage(short_side=1000, bad_video_budget=0.5)
     request = catalog.Request(
@@ -103,7 +103,7 @@ def test_workers_that_share_nothing_make_the_same_files(made_of, videos, bucket,
     left_out = (there / "excluded.csv").read_text()
     assert f"sit/broken.mp4,sit,train,{videos}/sit/broken.mp4: not a readable video" in left_out
     assert f"{videos}/walk/killer.mp4: killed its worker (its process ended with code" in left_out
-    # The workers are as they were, and nothing of theirs is left.
+    # The workers are unaffected, and their temporary files are removed.
     assert all(worker.poll() is None for worker in running.workers)
     for own in running.folders:
         assert not list(own.rglob("vidjax-*"))
@@ -112,7 +112,7 @@ def test_workers_that_share_nothing_make_the_same_files(made_of, videos, bucket,
 
 @pytest.fixture
 def right(folder, tmp_path, store):
-    """What comes of the folder without a cluster."""
+    """Prepares the folder without a cluster."""
     with cluster(tmp_path / "alone", store.environment, 0) as alone:
         data = f"--data_dir={tmp_path / 'right'}"
         return content(prepared(alone.environment, f"--manifest={folder}", data, "--workers=1"))
@@ -120,9 +120,9 @@ def right(folder, tmp_path, store):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
-def test_the_shard_of_a_worker_that_is_lost_is_made_by_another(made_of, folder, bucket, right, how):
+def test_the_shard_of_a_lost_worker_is_written_by_another(made_of, folder, bucket, right, how):
     running = made_of(0)
-    # The first one is alone and slow: it is lost in the middle of a shard.
+    # The first worker is alone and slow, so it is lost in the middle of a shard.
     lost = running.add_worker(SLOW_VIDEOS="1.0")
     there = f"--data_dir={bucket}/there"
     command = Preparing(
@@ -147,9 +147,7 @@ def test_the_shard_of_a_worker_that_is_lost_is_made_by_another(made_of, folder, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
-def test_a_scheduler_that_is_lost_ends_the_command_which_goes_on_where_it_stopped(
-    made_of, folder, bucket, right, how
-):
+def test_a_lost_scheduler_ends_the_command_which_resumes(made_of, folder, bucket, right, how):
     running = made_of(0)
     running.add_worker(SLOW_VIDEOS="1.0")
     source, there = f"--manifest={folder}", f"--data_dir={bucket}/there"
@@ -170,7 +168,9 @@ def test_a_scheduler_that_is_lost_ends_the_command_which_goes_on_where_it_stoppe
 
 
 @pytest.mark.slow
-def test_a_worker_of_other_code_is_refused_in_one_line(made_of, folder, bucket, tmp_path):
+def test_a_worker_with_another_code_version_is_refused_in_one_line(
+    made_of, folder, bucket, tmp_path
+):
     shutil.copytree(ROOT / "vidjax", tmp_path / "other/vidjax")
     with (tmp_path / "other/vidjax/data/encode.py").open("a") as file:
         file.write("# changed\n")
@@ -186,7 +186,7 @@ def test_a_worker_of_other_code_is_refused_in_one_line(made_of, folder, bucket, 
     assert "a worker runs other code than the command: vidjax" in errors[0]
 
 
-def test_what_does_not_fit_a_cluster_is_refused_in_one_line(folder, tmp_path):
+def test_arguments_that_do_not_fit_a_cluster_are_refused_in_one_line(folder, tmp_path):
     data = (*FORM, f"--manifest={folder}", f"--data_dir={tmp_path / 'data'}")
     for options, told in (
         (("--dask=127.0.0.1:1", "--beam_runner=DirectRunner"), "name two clusters"),

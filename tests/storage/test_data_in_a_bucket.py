@@ -1,11 +1,11 @@
-"""Prepared data sets that lie in a bucket: what is fetched, and what a store may do wrong."""
+"""Tests prepared data sets in a bucket: which files are fetched, and faults of the store."""
 
 import re
 import shutil
 
 import pytest
 
-from experiments.benchmark.many_shards import spread
+from experiments.benchmark.many_shards import copy_into_shards
 from tests.data.conftest import prepared_directory  # noqa: F401
 from vidjax.data.dataset_errors import DamagedError, ReplacedError
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
@@ -24,13 +24,13 @@ _SHARD = re.compile(r"GET /download/.*array_record-(\d+)-of")
 @pytest.fixture(scope="module")
 def on_disk(prepared_directory, tmp_path_factory):  # noqa: F811
     folder = tmp_path_factory.mktemp("sharded") / "1.0.0"
-    spread(prepared_directory, folder, "train", LENGTHS)
+    copy_into_shards(prepared_directory, folder, "train", LENGTHS)
     return folder
 
 
 @pytest.fixture(scope="module")
 def far(on_disk, _store):
-    """The data set in a bucket; no test changes it."""
+    """Copies the data set to a bucket; no test changes it."""
     folder = as_path(f"{_store.bucket('far-away')}/data/1.0.0")
     upload_folder(on_disk, folder)
     return folder
@@ -38,7 +38,7 @@ def far(on_disk, _store):
 
 @pytest.fixture
 def change(far, on_disk):
-    """Gives a file of the bucket another content, or none, until the test ends."""
+    """Changes or removes a file of the bucket until the test ends."""
     changed = set()
 
     def put(name, content):
@@ -63,7 +63,7 @@ def split(far, tmp_path, gigabytes=1.0):
 
 
 def shards_fetched(store):
-    """Numbers of the shards that were asked for, each once for each range."""
+    """Returns the indices of the requested shards, once for each range."""
     return [int(found[1]) for line in store.requests() if (found := _SHARD.match(line))]
 
 
@@ -71,7 +71,7 @@ def shard(far, number):
     return next(far.glob(f"*array_record-{number:05}-of-*"))
 
 
-def test_the_videos_are_those_on_disk_and_a_second_reader_asks_for_no_shard(
+def test_the_videos_equal_those_on_disk_and_a_second_reader_fetches_no_shard(
     store, far, on_disk, tmp_path
 ):
     there, here = split(far, tmp_path), PreparedSplit(on_disk, "train")
@@ -87,9 +87,9 @@ def test_the_videos_are_those_on_disk_and_a_second_reader_asks_for_no_shard(
     assert shards_fetched(store) == []
 
 
-def test_opening_asks_few_questions_and_for_no_shard(store, far, tmp_path):
+def test_opening_makes_few_requests_and_fetches_no_shard(store, far, tmp_path):
     split(far, tmp_path)
-    # A request whose connection was closed meanwhile is made twice.
+    # A request on a closed connection is repeated.
     asked = set(store.requests())
     assert len(asked) <= 10
     assert not any("array_record" in line for line in asked)
@@ -118,7 +118,7 @@ def test_each_of_two_processes_fetches_the_shards_of_its_rows(store, far, tmp_pa
             process_count=2,
         )
         store.requests()
-        # One epoch without its last batches, so that no shard of the next one is fetched ahead.
+        # One epoch without its last batches, so that no shard of the next epoch is prefetched.
         for number in range(6):
             batches[number]
         fetched.append(set(shards_fetched(store)))
@@ -126,7 +126,7 @@ def test_each_of_two_processes_fetches_the_shards_of_its_rows(store, far, tmp_pa
     assert len(fetched[0] | fetched[1]) >= 6
 
 
-def test_evaluation_has_the_next_shards_fetched_before_they_are_read(store, far, tmp_path):
+def test_evaluation_prefetches_shards(store, far, tmp_path):
     views = Views(clips=1, crops=1, size=16, shape=SHAPE)
     videos = split(far, tmp_path)
     batches = view_batches(videos, views, batch_size=4)
@@ -138,7 +138,7 @@ def test_evaluation_has_the_next_shards_fetched_before_they_are_read(store, far,
 
 
 @pytest.mark.parametrize("kind", ["cut", "unavailable", "wrong", "slow"])
-def test_a_store_that_fails_for_a_while_costs_time_alone(store, far, on_disk, tmp_path, kind):
+def test_temporary_failures_of_the_store_only_cost_time(store, far, on_disk, tmp_path, kind):
     videos, here = split(far, tmp_path), PreparedSplit(on_disk, "train")
     store.misbehave(kind, match="/download/.*array_record-00003", times=2, seconds=0.2)
     assert videos[13].jpegs == here[13].jpegs
@@ -146,7 +146,7 @@ def test_a_store_that_fails_for_a_while_costs_time_alone(store, far, on_disk, tm
     assert fault["met"] >= 1
 
 
-def test_bytes_that_keep_arriving_wrong_are_told_and_nothing_of_them_stays(store, far, tmp_path):
+def test_repeatedly_corrupted_downloads_are_reported_and_removed(store, far, tmp_path):
     videos = split(far, tmp_path)
     store.misbehave("wrong", match="/download/.*array_record-00003")
     with pytest.raises(OSError, match=r"gs://.*-00003-of-00008 arrives corrupted") as error:
@@ -157,7 +157,7 @@ def test_bytes_that_keep_arriving_wrong_are_told_and_nothing_of_them_stays(store
     assert videos[13].name
 
 
-def test_a_store_that_does_not_come_back_is_told_in_a_line(store, far, tmp_path, monkeypatch):
+def test_a_store_that_stays_down_is_reported_in_one_line(store, far, tmp_path, monkeypatch):
     monkeypatch.setattr(buckets.file_system(str(far)), "retries", 1)
     videos = split(far, tmp_path)
     store.misbehave("forbidden", match="/download/.*array_record")
@@ -168,7 +168,7 @@ def test_a_store_that_does_not_come_back_is_told_in_a_line(store, far, tmp_path,
     assert "\n" not in str(error.value)
 
 
-def test_an_object_that_was_replaced_meanwhile_is_told(far, change, on_disk, tmp_path):
+def test_an_object_replaced_meanwhile_is_reported(far, change, on_disk, tmp_path):
     videos = split(far, tmp_path)
     videos[0]
     other = bytearray((on_disk / shard(far, 5).name).read_bytes())
@@ -176,13 +176,13 @@ def test_an_object_that_was_replaced_meanwhile_is_told(far, change, on_disk, tmp
     change(shard(far, 5).name, bytes(other))
     with pytest.raises(ReplacedError, match=r"-00005-of-00008 was replaced since .*run the same"):
         videos[20]
-    # What is here already stays what it was.
+    # Existing copies stay unchanged.
     assert videos[1].name
 
 
 @pytest.mark.parametrize("kind", ["cut", "bit", "another", "gone", "features", "info", "seal"])
-def test_damage_in_a_bucket_is_told_as_on_disk(far, change, on_disk, tmp_path, kind):
-    """The same fault in a copy on disk and in the bucket, and the same words for both."""
+def test_damage_in_a_bucket_is_reported_as_on_disk(far, change, on_disk, tmp_path, kind):
+    """The same fault on disk and in the bucket gives the same message."""
     copy = tmp_path / "1.0.0"
     shutil.copytree(on_disk, copy)
     name = shard(far, 6).name
@@ -215,7 +215,7 @@ def test_damage_in_a_bucket_is_told_as_on_disk(far, change, on_disk, tmp_path, k
     assert told[0] == told[1]
 
 
-def test_a_copy_that_went_bad_is_fetched_anew(store, far, on_disk, tmp_path):
+def test_a_damaged_copy_is_fetched_again(store, far, on_disk, tmp_path):
     videos = split(far, tmp_path)
     videos[0]
     (copy,) = (f for f in (tmp_path / "copies").iterdir() if not f.name.endswith(".lock"))

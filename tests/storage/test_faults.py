@@ -1,4 +1,4 @@
-"""What a run does when its bucket fails: it goes on, or ends in one line and goes on later."""
+"""Tests runs whose bucket fails: they continue, or end in one line and resume later."""
 
 import re
 
@@ -16,7 +16,7 @@ SHORT = {
     "every__evaluate": "8 steps",
     "every__checkpoint": "4 steps",
 }
-# What clients wait between tries is a hundredth of what it is.
+# The waits of clients between retries are reduced to a hundredth.
 HASTE = """
 import asyncio, types
 import gcsfs.retry
@@ -35,7 +35,7 @@ def train(workdir, **changes):
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """The run on a disk."""
+    """Returns the run on a disk."""
     workdir = tmp_path_factory.mktemp("unbroken") / "run"
     code, errors = train(workdir)
     assert code == 0, errors
@@ -56,7 +56,7 @@ def assert_same_as_on_a_disk(workdir, unbroken):
         ("expired", EVERY_WRITE, 74, "credentials are missing or have expired; run `gcloud auth"),
     ],
 )
-def test_what_an_account_may_not_do_is_told_before_anything_compiles(
+def test_missing_permissions_are_reported_before_anything_compiles(
     store, bucket, kind, match, code, said
 ):
     store.misbehave(kind, match=match)
@@ -73,7 +73,7 @@ def test_what_an_account_may_not_do_is_told_before_anything_compiles(
 @pytest.mark.parametrize(
     ("kind", "match"),
     [
-        # gcsfs and TensorStore have a connection each.
+        # gcsfs and TensorStore have separate connections.
         pytest.param("quota", r"POST .*checkpoints/\d+/state", marks=pytest.mark.slow),
         pytest.param("unavailable", r"POST .*metrics", marks=pytest.mark.slow),
         pytest.param("unavailable", r"POST .*_CHECKPOINT_METADATA", marks=pytest.mark.slow),
@@ -84,9 +84,7 @@ def test_what_an_account_may_not_do_is_told_before_anything_compiles(
         pytest.param("quota", r"POST .*best", marks=pytest.mark.slow),
     ],
 )
-def test_a_store_that_takes_no_more_ends_the_run_which_goes_on_later(
-    store, bucket, unbroken, kind, match
-):
+def test_a_full_store_ends_the_run_which_resumes_later(store, bucket, unbroken, kind, match):
     workdir = f"{bucket}/run"
     store.misbehave(kind, match=match)
     code, errors = train(workdir)
@@ -115,7 +113,7 @@ def test_a_store_that_takes_no_more_ends_the_run_which_goes_on_later(
         ("lost", r"POST .*checkpoints/4/state", 2),
     ],
 )
-def test_a_store_that_fails_for_a_while_does_no_harm(store, bucket, unbroken, kind, match, times):
+def test_temporary_failures_of_the_store_are_harmless(store, bucket, unbroken, kind, match, times):
     store.misbehave(kind, match=match, times=times)
     code, errors = train(f"{bucket}/run")
     (fault,) = store.behave()
@@ -125,7 +123,7 @@ def test_a_store_that_fails_for_a_while_does_no_harm(store, bucket, unbroken, ki
 
 
 @pytest.mark.slow
-def test_answers_that_break_off_or_are_wrong_do_no_harm_to_what_is_read(store, bucket, tmp_path):
+def test_truncated_or_wrong_answers_do_not_corrupt_reads(store, bucket, tmp_path):
     workdir = f"{bucket}/run"
     code, errors = train(workdir, train__duration="4 steps")
     assert code == 0, errors
@@ -136,7 +134,7 @@ def test_answers_that_break_off_or_are_wrong_do_no_harm_to_what_is_read(store, b
     assert "checkpoint 4" in done.stderr
     assert "is damaged: its checksum is not the saved one" in done.stderr
     store.behave()
-    # All of them may meet one object, and a client that waits twice as long each time has a minute.
+    # All faults may affect one object, and a client with exponential backoff retries for a minute.
     store.misbehave("cut", match=r"GET .*(alt=media|download)", times=4)
     code, errors = train(workdir)
     (fault,) = store.behave()
@@ -150,7 +148,7 @@ def test_answers_that_break_off_or_are_wrong_do_no_harm_to_what_is_read(store, b
 
 
 @pytest.mark.slow
-def test_a_store_that_answers_late_costs_time_alone(store, bucket, unbroken):
+def test_a_slow_store_only_costs_time(store, bucket, unbroken):
     store.misbehave("slow", seconds=0.1)
     code, errors = train(f"{bucket}/run")
     store.behave()
@@ -158,8 +156,8 @@ def test_a_store_that_answers_late_costs_time_alone(store, bucket, unbroken):
     assert_same_as_on_a_disk(f"{bucket}/run", unbroken)
 
 
-def test_a_start_asks_the_store_few_questions(store, bucket):
-    """Each of them takes as long as the store is far away."""
+def test_a_start_makes_few_requests(store, bucket):
+    """Each request takes the latency of the store."""
     store.misbehave("forbidden", match=r"POST .*checkpoints")
     store.requests()
     code, errors = train(f"{bucket}/run", train__duration="1 steps")
@@ -167,6 +165,6 @@ def test_a_start_asks_the_store_few_questions(store, bucket):
     asked = store.requests()
     first = next(number for number, line in enumerate(asked) if line.startswith("POST"))
     begun = next(number for number, line in enumerate(asked) if "timing.jsonl" in line)
-    # Until the directory is owned, and until the first step.
+    # Requests until the directory is owned, and until the first step.
     assert first <= 15, asked[:first]
     assert begun <= 40, asked[:begun]

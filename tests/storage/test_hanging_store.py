@@ -1,4 +1,4 @@
-"""A store that takes questions and never answers: the run leaves, and goes on when it answers."""
+"""Tests a store that never answers: the run exits, and resumes when the store answers again."""
 
 import time
 
@@ -8,7 +8,7 @@ from tests.faults.tiny import command, ending, settings
 
 
 def wait_until_written(store, text, process, seconds=120):
-    """Returns when an object whose name has this text was written."""
+    """Waits until an object whose name contains this text is written."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         if any(line.startswith("POST") and text in line for line in store.requests()):
@@ -19,7 +19,7 @@ def wait_until_written(store, text, process, seconds=120):
 
 
 @pytest.mark.slow
-def test_a_store_that_stops_answering_ends_a_run_which_goes_on_later(bucket, store):
+def test_a_store_that_stops_answering_ends_a_run_which_resumes_later(bucket, store):
     run = ["train", *settings(f"{bucket}/run", train__duration="60 steps"), "--hang_timeout=10"]
     process = command(*run)
     wait_until_written(store, "run/checkpoints/10", process)

@@ -1,4 +1,4 @@
-"""What a job of several real processes does when its bucket fails one of them."""
+"""Tests a job of several real processes whose bucket fails for one of them."""
 
 import time
 
@@ -27,7 +27,7 @@ def trained(workdir):
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """The run on a disk."""
+    """Returns the run on a disk."""
     workdir = tmp_path_factory.mktemp("unbroken") / "run"
     trained(workdir)
     return workdir
@@ -38,7 +38,7 @@ def unbroken(tmp_path_factory):
 @pytest.mark.parametrize(
     ("kind", "match", "number"),
     [
-        # Process 0 says that a checkpoint is whole; each process writes arrays of its own.
+        # Process 0 marks a checkpoint as complete; each process writes its own arrays.
         ("unavailable", "checkpoints/10/commit_success", 0),
         ("forbidden", "checkpoints/10/_CHECKPOINT_METADATA", 0),
         ("quota", "checkpoints/10/state/ocdbt.process_1", 1),
@@ -49,7 +49,7 @@ def test_a_checkpoint_that_one_process_cannot_write_ends_all_within_seconds(
 ):
     workdir = as_path(f"{bucket}/run")
     store.misbehave(kind, rf"^POST .*{match}")
-    # Nothing waits for a heartbeat here.
+    # Nothing here waits for a heartbeat.
     with job([], [], workdir=workdir, heartbeat=100, command=COMMAND, changes=SHORT) as processes:
         wait_until_written(store, match, processes[number], 300)
         began = time.monotonic()

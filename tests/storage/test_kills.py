@@ -1,6 +1,6 @@
-"""A run in a bucket that is killed again and again ends as one on a disk that never was.
+"""Tests that a repeatedly killed run in a bucket ends like an uninterrupted one on a disk.
 
-Moments are drawn by what the store has been asked: any request may be the last.
+The kill times are drawn as numbers of requests, so any request may be the last.
 """
 
 import json
@@ -30,7 +30,7 @@ SHORT = {
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """The run on a disk."""
+    """Returns the run on a disk."""
     workdir = tmp_path_factory.mktemp("unbroken") / "run"
     code, errors, _ = ending(command("train", *settings(workdir, **SHORT)))
     assert code == 0, errors
@@ -38,7 +38,7 @@ def unbroken(tmp_path_factory):
 
 
 def broken_off(store, workdir, after, number):
-    """Starts the run, and kills it when the store was asked so often; its exit code."""
+    """Starts the run, and kills it after a number of requests; returns its exit code."""
     store.requests()
     process = command("train", *settings(workdir, **SHORT))
     asked = 0
@@ -63,7 +63,7 @@ def assert_same_as_on_a_disk(workdir, unbroken):
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_a_bucket_ends_bit_for_bit_as_one_on_a_disk(store, bucket, unbroken):
+def test_a_run_killed_in_a_bucket_ends_exactly_like_one_on_a_disk(store, bucket, unbroken):
     workdir = as_path(f"{bucket}/run")
     code = broken_off(store, workdir, 350, signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -76,7 +76,7 @@ def test_a_run_killed_in_a_bucket_ends_bit_for_bit_as_one_on_a_disk(store, bucke
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.timeout(1800)
-def test_a_run_killed_at_random_moments_ends_as_one_on_a_disk(store, bucket, unbroken, seed):
+def test_a_run_killed_at_random_times_ends_like_one_on_a_disk(store, bucket, unbroken, seed):
     rng, workdir = random.Random(seed), as_path(f"{bucket}/run")
     kills, most = 0, 1200
     while kills < KILLS:
@@ -84,7 +84,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_on_a_disk(store, bucket, unb
         code = broken_off(store, workdir, rng.randrange(most), number)
         kills += code in (-signal.SIGKILL, 75)
         if code == 0:
-            # It was done before; another one is broken off.
+            # The run finished first; another one is killed.
             assert_same_as_on_a_disk(workdir, unbroken)
             remove_folder(workdir)
     resumed(workdir)
@@ -92,7 +92,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_on_a_disk(store, bucket, unb
 
 
 def job(workdir, processes, devices=1):
-    """A job of several processes with so many devices each."""
+    """Starts a job of several processes with a number of devices each."""
     port = free_port()
     changed = SETTINGS | {name.replace("__", "."): value for name, value in SHORT.items()}
     arguments = [
@@ -118,9 +118,7 @@ def done(processes):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_job_of_two_processes_in_a_bucket_goes_on_where_one_was_killed(
-    store, bucket, tmp_path, killed
-):
+def test_a_job_of_two_processes_in_a_bucket_resumes_after_a_kill(store, bucket, tmp_path, killed):
     done(job(tmp_path / "run", 2))
     workdir = as_path(f"{bucket}/run")
     processes, asked = job(workdir, 2), 0
@@ -138,7 +136,7 @@ def test_a_job_of_two_processes_in_a_bucket_goes_on_where_one_was_killed(
 
 
 def evaluated(workdir, processes):
-    """What an evaluation by several processes leaves; they have two devices in all."""
+    """Evaluates with several processes that have two devices in total; returns the files."""
     port = free_port()
     command = [sys.executable, "-m", "experiments.evaluate", f"--workdir={workdir}",
                "--config.eval.clips=1"]  # fmt: skip
@@ -157,7 +155,7 @@ def evaluated(workdir, processes):
 
 
 @pytest.mark.slow
-def test_two_processes_evaluate_in_a_bucket_what_one_does(store, bucket):
+def test_two_processes_evaluate_in_a_bucket_like_one(store, bucket):
     workdir = as_path(f"{bucket}/run")
     done(job(workdir, 1))
     one = evaluated(workdir, 1)
@@ -170,9 +168,7 @@ def test_two_processes_evaluate_in_a_bucket_what_one_does(store, bucket):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("processes", "devices"), [(8, 1), (1, 8)])
-def test_eight_devices_write_the_run_that_they_write_on_a_disk(
-    bucket, tmp_path, processes, devices
-):
+def test_eight_devices_write_the_same_run_as_on_a_disk(bucket, tmp_path, processes, devices):
     workdir = as_path(f"{bucket}/run")
     done(job(tmp_path / "run", processes, devices))
     done(job(workdir, processes, devices))

@@ -1,4 +1,4 @@
-"""One owner of a folder of a bucket at a time, among real processes and over a store that fails."""
+"""Tests that a folder of a bucket has one owner at a time, with real processes and store faults."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from vidjax.storage.writing import write_text
 
 ROOT = Path(__file__).parents[2]
 RECORD = ".lock-owner.json"
-# Owns the folders that it is told, one after the other, until the next line; its clocks are fast.
+# Owns the folders on its input, each until the next line; its clocks are fast.
 OWNER = textwrap.dedent(
     """
     import sys
@@ -40,7 +40,7 @@ OWNER = textwrap.dedent(
             print("never had it", flush=True)
     """
 )
-# Writes whenever it can, after it was stopped, too.
+# Writes whenever it can, even after it was stopped.
 WRITER = textwrap.dedent(
     """
     import sys, time
@@ -64,7 +64,7 @@ WRITER = textwrap.dedent(
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
-    """A minute is a second."""
+    """A minute takes a second."""
     monkeypatch.setattr(leases, "BEAT", 0.2)
     monkeypatch.setattr(leases, "DEAD_AFTER", 1.0)
     monkeypatch.setattr(leases, "_LOOK", 0.1)
@@ -103,7 +103,7 @@ def of_another_machine(folder, beat=0):
     buckets.write(str(folder / RECORD), content.encode())
 
 
-def test_a_second_process_is_told_whose_the_folder_is(folder):
+def test_a_second_process_is_told_the_owner(folder):
     with owners(1) as (process,):
         tell(process, folder)
         assert process.stdout.readline() == "mine\n"
@@ -119,7 +119,7 @@ def test_a_second_process_is_told_whose_the_folder_is(folder):
     assert not folder.exists()
 
 
-def test_a_killed_owners_place_is_taken_at_once_on_its_machine_with_a_line(folder):
+def test_a_killed_owner_on_this_machine_is_replaced_at_once_with_a_message(folder):
     said = []
     with owners(1) as (process,):
         tell(process, folder)
@@ -136,7 +136,7 @@ def test_a_killed_owners_place_is_taken_at_once_on_its_machine_with_a_line(folde
     )
 
 
-def test_a_dead_owner_of_another_machine_is_waited_for(folder):
+def test_a_dead_owner_on_another_machine_is_replaced_after_a_wait(folder):
     of_another_machine(folder)
     said, began = [], time.monotonic()
     with owned(folder, say=said.append):
@@ -147,7 +147,7 @@ def test_a_dead_owner_of_another_machine_is_waited_for(folder):
     assert "has not renewed its lease for 1 s: this process takes it over" in said[1]
 
 
-def test_a_living_owner_of_another_machine_is_left_alone(folder, monkeypatch):
+def test_a_living_owner_on_another_machine_is_not_replaced(folder, monkeypatch):
     of_another_machine(folder)
     seen = iter(range(1, 100))
 
@@ -161,7 +161,7 @@ def test_a_living_owner_of_another_machine_is_left_alone(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b'{"host": 1'])
-def test_a_damaged_record_is_that_of_a_dead_owner(folder, content):
+def test_a_damaged_record_counts_as_a_dead_owner(folder, content):
     buckets.write(str(folder / RECORD), content)
     with owned(folder, say=lambda line: None):
         assert json.loads((folder / RECORD).read_text())["host"]
@@ -170,13 +170,13 @@ def test_a_damaged_record_is_that_of_a_dead_owner(folder, content):
 @pytest.mark.parametrize(
     ("processes", "rounds"), [(3, 6), pytest.param(8, 100, marks=pytest.mark.slow)]
 )
-def test_of_many_processes_that_want_a_folder_exactly_one_has_it(bucket, processes, rounds):
+def test_exactly_one_of_many_processes_owns_a_folder(bucket, processes, rounds):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
                           capture_output=True, text=True, check=True).stdout  # fmt: skip
     with owners(processes) as all_:
         for number in range(rounds):
             folder = as_path(f"{bucket}/{number}")
-            # Every other one has a dead owner, whose place all of them see.
+            # Every other folder has a dead owner, which all processes notice.
             if number % 2:
                 mine = {"host": "a", "since": "b", "machine": leases._machine()}
                 record = json.dumps(mine | {"process": int(dead)})
@@ -193,9 +193,9 @@ def test_of_many_processes_that_want_a_folder_exactly_one_has_it(bucket, process
             assert not (folder / RECORD).exists()
 
 
-# A beat that is due finds it out at once; where none comes, the next thing that is written does.
+# A due heartbeat detects it at once; otherwise the next write does.
 @pytest.mark.parametrize("beat", [0.2, 1000])
-def test_an_owner_that_was_stopped_for_too_long_ends_and_overwrites_nothing(folder, beat):
+def test_an_owner_stopped_for_too_long_exits_and_overwrites_nothing(folder, beat):
     process = program(WRITER, folder, beat)
     try:
         assert process.stdout.readline() == "mine\n"
@@ -216,7 +216,7 @@ def test_an_owner_that_was_stopped_for_too_long_ends_and_overwrites_nothing(fold
         process.communicate()
 
 
-def test_a_lease_whose_answers_are_lost_is_had_all_the_same(store, folder):
+def test_a_lease_is_acquired_even_if_answers_are_lost(store, folder):
     store.misbehave("lost", match=r"POST .*lock-owner", times=1)
     with owned(folder) as lease:
         store.misbehave("lost", match=r"POST .*lock-owner", times=1)
@@ -227,7 +227,7 @@ def test_a_lease_whose_answers_are_lost_is_had_all_the_same(store, folder):
     assert [fault["met"] for fault in store.behave()] == [1, 1, 1]
 
 
-def test_a_lease_outlives_a_store_that_fails_for_a_while(store, folder):
+def test_a_lease_survives_temporary_failures_of_the_store(store, folder):
     with owned(folder):
         before = json.loads((folder / RECORD).read_text())["beat"]
         store.misbehave("unavailable", match="lock-owner")
@@ -243,7 +243,7 @@ def test_a_lease_outlives_a_store_that_fails_for_a_while(store, folder):
     assert not (folder / RECORD).exists()
 
 
-def test_what_another_has_put_in_its_place_is_not_given_back(folder):
+def test_a_lease_taken_over_by_another_process_is_not_released(folder):
     with pytest.MonkeyPatch.context() as patched:
         ended = []
         patched.setattr(leases.Lease, "_end", lambda self: ended.append(True))

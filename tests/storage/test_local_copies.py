@@ -1,4 +1,4 @@
-"""Files and folders of a bucket on this machine's disk, and back."""
+"""Tests local copies of files and folders of a bucket, and uploads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidjax.storage.writing import check_writable, write_bytes, write_text, writ
 
 @pytest.fixture(params=["disk", "bucket"])
 def root(request, tmp_path):
-    """A folder of either kind."""
+    """Returns a folder on a disk, or in a bucket."""
     if request.param == "disk":
         return tmp_path
     return as_path(request.getfixturevalue("bucket"))
@@ -26,7 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_a_file_is_here_as_long_as_it_is_used(root):
+def test_a_local_copy_exists_while_it_is_used(root):
     write_bytes(root / "a.bin", b"content")
     with local_copy(root / "a.bin") as path:
         assert path.read_bytes() == b"content"
@@ -36,7 +36,7 @@ def test_a_file_is_here_as_long_as_it_is_used(root):
     assert (root / "a.bin").exists()
 
 
-def test_a_folder_is_here_with_all_below_it(root):
+def test_a_folder_is_copied_with_its_subfolders(root):
     for name in ("x/a", "x/sub/b", "y/c"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(root / name, name)
@@ -44,7 +44,7 @@ def test_a_folder_is_here_with_all_below_it(root):
         assert contents(folder) == {"a": b"x/a", "sub/b": b"x/sub/b"}
 
 
-def test_an_absent_file_or_folder_is_told(bucket):
+def test_a_missing_file_or_folder_is_reported(bucket):
     with pytest.raises(FileNotFoundError, match="absent"), local_copy(as_path(f"{bucket}/absent")):
         pass
     with (
@@ -63,7 +63,7 @@ def test_a_new_folder_appears_when_it_is_complete(root):
     assert contents(root / "new") == {"card.json": b"{}", "sub/a": b"a"}
 
 
-def test_the_file_that_names_the_others_comes_last(store, bucket):
+def test_the_file_that_lists_the_others_is_uploaded_last(store, bucket):
     with new_folder(as_path(f"{bucket}/new"), last=["card.json"]) as folder:
         for name in ("a", "card.json", "d", "z"):
             (folder / name).write_text(name)
@@ -91,7 +91,7 @@ def test_after_an_error_no_folder_appears(root):
     assert list(root.rglob("*")) == []
 
 
-def test_a_folder_goes_with_all_that_is_in_it(root):
+def test_a_folder_is_removed_with_its_contents(root):
     (root / "x" / "sub").mkdir(parents=True)
     for name in ("x/a", "x/sub/b", "xy"):
         write_text(root / name, name)
@@ -100,7 +100,7 @@ def test_a_folder_goes_with_all_that_is_in_it(root):
     assert contents(root) == {"xy": b"xy"}
 
 
-def test_large_files_come_in_pieces_and_are_equal(bucket, monkeypatch):
+def test_large_files_are_copied_in_ranges_correctly(bucket, monkeypatch):
     content = bytes(range(256)) * (3 * 2**12)
     with writing_bytes(as_path(f"{bucket}/large")) as stream:
         stream.write(content)
@@ -125,18 +125,18 @@ def test_an_error_while_writing_leaves_the_old_file(root):
     assert contents(root) == {"x": b"old"}
 
 
-def test_a_place_that_can_be_written_is_left_as_it_was(root):
+def test_checking_a_writable_folder_leaves_nothing_there(root):
     check_writable(root)
     assert list(root.rglob("*")) == []
 
 
-def test_a_place_that_cannot_be_written_is_told(store, bucket):
+def test_an_unwritable_folder_is_reported(store, bucket):
     store.misbehave("forbidden", "POST")
     with pytest.raises(OSError, match="no permission"):
         check_writable(as_path(bucket))
 
 
-def test_a_mirror_holds_what_a_library_wrote(root):
+def test_a_mirror_has_the_files_of_the_library(root):
     (root / "events").mkdir(exist_ok=True)
     mirror = Mirror(root / "events")
     with (mirror.here / "log").open("a") as stream:
@@ -150,7 +150,7 @@ def test_a_mirror_holds_what_a_library_wrote(root):
     assert mirror.here.exists() == (root == as_path(str(root)) and "://" not in str(root))
 
 
-def test_an_unwritable_temporary_folder_is_the_machines_error(bucket, monkeypatch, tmp_path):
+def test_an_unwritable_temporary_folder_is_a_machine_error(bucket, monkeypatch, tmp_path):
     write_bytes(as_path(f"{bucket}/a"), b"content")
     monkeypatch.setattr(local_copies.tempfile, "tempdir", str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError), local_copy(as_path(f"{bucket}/a")):

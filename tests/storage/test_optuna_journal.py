@@ -1,4 +1,4 @@
-"""What Optuna is told lies in a bucket, also after the process that was told is killed."""
+"""Tests that Optuna's journal in a bucket survives a kill of its process."""
 
 import importlib.util
 import json
@@ -34,14 +34,14 @@ def study(folder):
     return Study(folder, SPACE, maximize=True, seed=3)
 
 
-def test_another_process_reads_what_was_kept_and_nothing_else(file):
+def test_another_process_reads_exactly_the_kept_records(file):
     first = Journal(file)
     assert first.read_logs(0) == []
     first.append_logs([{"op_code": 0, "study_name": "sweep"}, {"op_code": 4, "values": [0.25]}])
     first.keep()
     first.append_logs([{"op_code": 5}])
     assert [each["op_code"] for each in first.read_logs(1)] == [4, 5]
-    # As a kill would: nothing is closed.
+    # Like a kill: nothing is closed.
     del first
     second = Journal(file)
     assert second.read_logs(0) == [
@@ -72,9 +72,9 @@ def test_a_damaged_journal_is_named(file):
 
 
 @pytest.mark.usefixtures("optuna")
-def test_a_search_that_is_killed_knows_its_trials_and_asks_as_one_on_a_disk(bucket, tmp_path):
+def test_a_killed_search_knows_its_trials_and_continues_like_one_on_a_disk(bucket, tmp_path):
     def searched(folder, *, killed):
-        """Settings of four trials, of which the third is asked for and then carried out anew."""
+        """Returns the settings of four trials; with `killed`, each is repeated by a new study."""
         searching, tried = study(folder), []
         for number in range(4):
             (trial,) = searching.next(1)
@@ -94,7 +94,7 @@ def test_a_search_that_is_killed_knows_its_trials_and_asks_as_one_on_a_disk(buck
 
 
 @pytest.mark.usefixtures("optuna")
-def test_a_trial_whose_score_the_store_does_not_take_is_told_again(bucket, store):
+def test_a_score_that_the_store_refused_is_stored_again(bucket, store):
     folder = as_path(f"{bucket}/sweep")
     first = study(folder)
     (trial,) = first.next(1)

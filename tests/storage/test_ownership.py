@@ -1,4 +1,4 @@
-"""One owner of a folder at a time, among real processes."""
+"""Tests that a folder has one owner at a time, with real processes."""
 
 import contextlib
 import json
@@ -41,14 +41,14 @@ def record_of(folder):
 
 
 def another_machine(folder, age):
-    """A record as a process of another machine leaves it, last touched so many seconds ago."""
+    """Writes the record of a process on another machine, last touched some seconds ago."""
     folder.mkdir(exist_ok=True)
     facts = {"host": "far", "process": 7, "since": "2026-01-01 00:00:00+00:00"}
     record_of(folder).write_text(json.dumps(facts | {"boot": "other", "token": "theirs"}))
     os.utime(record_of(folder), (time.time() - age,) * 2)
 
 
-def test_a_second_process_is_told_whose_the_folder_is(tmp_path):
+def test_a_second_process_is_told_the_owner(tmp_path):
     with another_owner(tmp_path / "run") as process:
         pattern = rf"run is in use by process {process.pid} on \S+ since \d{{4}}-.*: do this"
         with (
@@ -70,19 +70,19 @@ def test_a_killed_owner_leaves_the_folder_free_at_once(tmp_path):
         assert time.monotonic() - began < 1
 
 
-def test_a_folder_is_owned_again_after_its_owner_gave_it_back_or_failed(tmp_path):
+def test_a_folder_can_be_owned_again_after_release_or_an_error(tmp_path):
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), owned(tmp_path):
             raise ZeroDivisionError
     assert [file.name for file in tmp_path.iterdir()] == [".lock"]
 
 
-def test_two_owners_in_one_process_are_told_apart_too(tmp_path):
+def test_two_owners_in_one_process_exclude_each_other_too(tmp_path):
     with owned(tmp_path), pytest.raises(InUseError, match=str(os.getpid())), owned(tmp_path):
         pass
 
 
-def test_one_that_waits_says_so_once_and_goes_on_when_the_owner_has_finished(tmp_path):
+def test_a_waiting_process_says_so_once_and_continues_after_the_owner(tmp_path):
     notes = []
     with another_owner(tmp_path) as process:
         threading.Timer(1.5, process.stdin.close).start()
@@ -93,14 +93,14 @@ def test_one_that_waits_says_so_once_and_goes_on_when_the_owner_has_finished(tmp
     assert note.endswith("waiting until it has finished")
 
 
-def test_a_folder_that_is_not_there_yet_is_owned_by_files_beside_it(tmp_path):
+def test_a_missing_folder_is_owned_by_files_beside_it(tmp_path):
     with owned(tmp_path / "data" / "1.0.0", beside=True):
         assert not (tmp_path / "data" / "1.0.0").exists()
         with pytest.raises(InUseError), owned(tmp_path / "data" / "1.0.0", beside=True):
             pass
 
 
-def test_a_living_owner_on_another_machine_is_seen_by_its_signs_of_life(tmp_path, monkeypatch):
+def test_a_living_owner_on_another_machine_is_detected_by_its_heartbeats(tmp_path, monkeypatch):
     monkeypatch.setattr(ownership, "DEAD_AFTER", 30.0)
     another_machine(tmp_path, age=1)
     threading.Timer(0.7, os.utime, [record_of(tmp_path)]).start()
@@ -110,7 +110,7 @@ def test_a_living_owner_on_another_machine_is_seen_by_its_signs_of_life(tmp_path
 
 @pytest.mark.parametrize(("age", "least"), [(3600, 0), (0, 1), (-86400, 1)])
 def test_a_dead_owner_on_another_machine_is_replaced(tmp_path, monkeypatch, age, least):
-    """At once where its last sign of life is old, else after as long a silence."""
+    """At once if its last sign of life is old, otherwise after a minute of silence."""
     monkeypatch.setattr(ownership, "DEAD_AFTER", 1.5)
     another_machine(tmp_path, age)
     began = time.monotonic()
@@ -154,7 +154,7 @@ def test_without_locks_of_the_system_the_record_decides(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b'{"host": 1'])
-def test_a_damaged_record_of_a_dead_owner_is_in_nobodys_way(tmp_path, monkeypatch, content):
+def test_a_damaged_record_of_a_dead_owner_is_ignored(tmp_path, monkeypatch, content):
     monkeypatch.setattr(ownership, "DEAD_AFTER", 0.5)
     record_of(tmp_path).write_bytes(content)
     with owned(tmp_path):

@@ -1,4 +1,4 @@
-"""Paths that users give."""
+"""Tests the conversion of users' paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidjax.storage.writing import write_bytes, write_text
 ROOT = Path(__file__).parents[2]
 
 
-def test_what_is_no_url_is_a_path_of_the_disk(tmp_path):
+def test_other_texts_than_urls_are_local_paths(tmp_path):
     assert as_path(str(tmp_path)) == tmp_path
     assert type(as_path("a/b")) is type(tmp_path)
     assert not is_url(tmp_path)
@@ -33,7 +33,7 @@ def test_what_is_no_url_is_a_path_of_the_disk(tmp_path):
         ("gcs://bucket/x", "not gcs://"),
     ],
 )
-def test_urls_that_cannot_be_are_refused_in_one_line(text, said):
+def test_invalid_urls_are_refused_in_one_line(text, said):
     with pytest.raises(UrlError) as error:
         as_path(text)
     assert text in str(error.value)
@@ -42,13 +42,13 @@ def test_urls_that_cannot_be_are_refused_in_one_line(text, said):
 
 
 @pytest.mark.parametrize(("url", "extra"), [("gs://b/x", "gcs"), ("s3://b/x", "s3")])
-def test_an_absent_extra_is_named(monkeypatch, url, extra):
+def test_a_missing_extra_is_named(monkeypatch, url, extra):
     monkeypatch.setattr(buckets, "is_installed", lambda package: False)
     with pytest.raises(UrlError, match=rf"pip install 'vidjax\[{extra}\]'"):
         as_path(url)
 
 
-def test_an_absent_bucket_is_told_before_anything_is_read(store):
+def test_a_missing_bucket_is_reported_before_anything_is_read(store):
     with pytest.raises(UrlError, match="there is no bucket 'nobody-made-this'"):
         as_path("gs://nobody-made-this/run")
 
@@ -57,7 +57,7 @@ def test_an_absent_bucket_is_told_before_anything_is_read(store):
     ("kind", "said"),
     [("forbidden", "no permission"), ("expired", "credentials are missing or have expired")],
 )
-def test_what_a_store_refuses_is_told_with_the_fix(store, bucket, kind, said):
+def test_refusals_of_a_store_are_reported_with_the_fix(store, bucket, kind, said):
     store.misbehave(kind)
     with pytest.raises(UrlError) as error:
         as_path(f"{bucket}/run")
@@ -66,14 +66,14 @@ def test_what_a_store_refuses_is_told_with_the_fix(store, bucket, kind, said):
     assert "\n" not in str(error.value)
 
 
-def test_a_bucket_is_asked_for_once(store, bucket):
+def test_a_bucket_is_checked_once(store, bucket):
     for name in ("a", "b", "c"):
         as_path(f"{bucket}/{name}")
     assert len(store.requests()) == 2  # one made it
 
 
-def test_a_url_reads_as_a_path_does(tmp_path, bucket):
-    """Both kinds answer alike, whatever is asked."""
+def test_a_url_is_read_like_a_path(tmp_path, bucket):
+    """Both kinds of paths give the same answers."""
     answers = []
     for root in (tmp_path, as_path(bucket)):
         for name in ("a.txt", "sub/b.txt", "sub/deep/c.csv"):
@@ -132,13 +132,13 @@ def test_walking_a_url_finds_folders_and_files(bucket):
     ]
 
 
-def test_urls_travel_to_other_processes(bucket):
+def test_urls_can_be_pickled(bucket):
     path = as_path(f"{bucket}/a/b")
     assert pickle.loads(pickle.dumps(path)) == path
     assert str(path) == f"{bucket}/a/b"
 
 
-def test_urls_are_written_through_the_module_alone(bucket):
+def test_urls_cannot_be_written_directly(bucket):
     path = as_path(f"{bucket}/x")
     for each in (
         lambda: path.open("w"),
@@ -150,18 +150,18 @@ def test_urls_are_written_through_the_module_alone(bucket):
             each()
 
 
-def test_the_listing_is_what_is_there_now(bucket):
+def test_listings_are_not_cached(bucket):
     root = as_path(bucket)
     write_text(root / "a", "1")
     assert [p.name for p in root.iterdir()] == ["a"]
-    # As another process does.
+    # As another process would.
     buckets.write(f"{bucket}/b", b"2")
     assert [p.name for p in root.iterdir()] == ["a", "b"]
     buckets.remove(f"{bucket}/a")
     assert [p.name for p in root.iterdir()] == ["b"]
 
 
-# Paths of this machine that no user gives: of the package, of the system, of temporary folders.
+# Paths that no user gives: of the package, of the system, and of temporary folders.
 _OF_THE_MACHINE = {
     "vidjax/array_validation.py", "vidjax/configs/__init__.py", "vidjax/data/encode.py",
     "vidjax/data/marionette/generate.py", "vidjax/data/video_files.py", "vidjax/plugins.py",
@@ -175,8 +175,8 @@ _OF_THE_MACHINE = {
 }  # fmt: skip
 
 
-def test_texts_become_paths_in_one_way():
-    """`pathlib.Path('gs://x')` would be a local folder, in silence."""
+def test_texts_become_paths_only_through_as_path():
+    """`pathlib.Path('gs://x')` would silently be a local folder."""
     made = set()
     for folder in ("vidjax", "experiments"):
         for file in (ROOT / folder).rglob("*.py"):
@@ -187,9 +187,9 @@ def test_texts_become_paths_in_one_way():
 
 
 _EXCEPT = {
-    # Downloads grow in the cache of weights, which is on this machine's disk.
+    # Downloads grow in the cache of weights, which is always on a local disk.
     ("vidjax/trained/published/downloading.py", "self._stream.truncate"),
-    # Methods of its own of that name.
+    # Its own methods of that name.
     ("vidjax/training/writers/csv.py", "self.replace"),
     ("vidjax/training/writers/csv.py", "self._table.replace"),
 }
@@ -199,7 +199,7 @@ _OF_DISKS_ALONE = {
 }  # fmt: skip
 
 
-def test_what_a_bucket_cannot_do_is_done_in_one_package():
+def test_file_system_operations_are_only_in_vidjax_storage():
     found = set()
     for folder in ("vidjax", "experiments"):
         for file in (ROOT / folder).rglob("*.py"):
@@ -210,7 +210,7 @@ def test_what_a_bucket_cannot_do_is_done_in_one_package():
 
 
 def _of_disks(source: str) -> set[str]:
-    """Calls that need a file system, of which `Path.replace(to)` has one argument."""
+    """Returns calls that need a file system; `Path.replace(to)` has one argument."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
@@ -230,7 +230,7 @@ def _of_disks(source: str) -> set[str]:
 
 
 def _makes_paths(source: str) -> bool:
-    """Whether `Path(...)` is called with anything but `__file__` and nothing."""
+    """Returns whether `Path(...)` is called with anything but `__file__` or no argument."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             given = [ast.unparse(each) for each in node.args]

@@ -1,4 +1,4 @@
-"""Preparing without a cluster where videos, tars and the data set lie in a bucket."""
+"""Tests preparing without a cluster if videos, tars and the data set are in a bucket."""
 
 import os
 import shutil
@@ -65,7 +65,7 @@ def numbers(folder, split):
     return {each.name: read_numbers(each.decode(np.arange(len(each.jpegs)))) for each in records}
 
 
-def test_a_data_set_in_a_bucket_is_that_of_a_disk(folder, bucket, tmp_path, store):
+def test_a_data_set_in_a_bucket_equals_one_on_a_disk(folder, bucket, tmp_path, store):
     here, notes = prepare(tmp_path / "data", folder)
     there, remote_notes = prepare(f"{bucket}/data", folder)
     assert content(there) == content(here)
@@ -73,13 +73,13 @@ def test_a_data_set_in_a_bucket_is_that_of_a_disk(folder, bucket, tmp_path, stor
     names = [note.replace(str(there), str(here)) for note in remote_notes]
     assert names == notes
     assert {path.name for path in there.parent.iterdir()} == {there.name}
-    # It is found again, and nothing is written.
+    # It is found by a second call, and nothing is written.
     store.requests()
     assert prepare(f"{bucket}/data", folder)[0] == there
     assert not [line for line in store.requests() if line.startswith(("POST", "DELETE", "PUT"))]
 
 
-def test_videos_and_manifests_of_a_bucket_are_read_where_they_lie(videos, bucket, tmp_path):
+def test_videos_and_manifests_of_a_bucket_are_read_in_place(videos, bucket, tmp_path):
     there, notes = prepare(tmp_path / "data", videos)
     assert any("skipped 1 x .txt" in note for note in notes)
     shown = numbers(there, "train") | numbers(there, "test")
@@ -107,7 +107,7 @@ def test_a_video_replaced_in_a_bucket_is_another_data_set(videos, folder):
     assert now.digest != before.digest
 
 
-def test_a_list_that_names_what_is_not_there_is_refused_in_one_line(videos, bucket, tmp_path):
+def test_a_list_of_missing_videos_is_refused_in_one_line(videos, bucket, tmp_path):
     write_text(as_path(f"{bucket}/list.csv"), "path,label,split\nvideos/sit/9.mp4,sit,train\n")
     done = run_command(
         "experiments.prepare", "--dataset=video_folder", f"--manifest={bucket}/list.csv",
@@ -117,7 +117,7 @@ def test_a_list_that_names_what_is_not_there_is_refused_in_one_line(videos, buck
 
 
 @pytest.mark.slow
-def test_a_store_that_stumbles_costs_no_video(folder, bucket, store, tmp_path):
+def test_temporary_failures_of_the_store_lose_no_video(folder, bucket, store, tmp_path):
     here, _ = prepare(tmp_path / "data", folder)
     store.misbehave("unavailable", "POST .*upload", times=2)
     store.misbehave("cut", "GET .*download", times=2)
@@ -127,9 +127,7 @@ def test_a_store_that_stumbles_costs_no_video(folder, bucket, store, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_store_that_refuses_to_write_ends_in_one_line_and_the_command_goes_on(
-    folder, bucket, store
-):
+def test_a_refused_write_ends_the_command_in_one_line_and_it_resumes(folder, bucket, store):
     store.misbehave("forbidden", "POST .*upload.*")
     command = (
         "experiments.prepare", "--dataset=video_folder", f"--manifest={folder}",
@@ -144,7 +142,7 @@ def test_a_store_that_refuses_to_write_ends_in_one_line_and_the_command_goes_on(
 
 
 @pytest.mark.slow
-def test_a_killed_command_goes_on_and_two_at_once_make_one_data_set(
+def test_a_killed_command_resumes_and_two_at_once_make_one_data_set(
     folder, bucket, tmp_path, store
 ):
     videos = tmp_path / "many"
@@ -184,7 +182,7 @@ def test_a_killed_command_goes_on_and_two_at_once_make_one_data_set(
     assert content(as_path(there)) == content(catalog.prepare("video_folder", alone))
 
 
-def test_tars_of_a_bucket_are_read_in_their_places(folder, bucket, tmp_path):
+def test_tars_of_a_bucket_are_read_in_place(folder, bucket, tmp_path):
     with tarfile.open(tmp_path / "train-0.tar", "w") as tar:
         for key, path in (("a", "sit/0.mp4"), ("b", "walk/3.mp4")):
             tar.add(folder / path, f"{key}.mp4")

@@ -1,4 +1,4 @@
-"""A run in a bucket has all that a local one has, and every command works with it there."""
+"""Tests that a run in a bucket has the files of a local one, and that every command supports it."""
 
 import csv
 import io
@@ -28,9 +28,9 @@ from vidjax.trained.exporting.load import load
 from vidjax.trained.open_weights import open_weights
 
 
-def test_a_run_has_the_files_and_contents_that_it_has_on_a_disk(local, remote, tmp_path):
+def test_a_run_has_the_same_files_as_on_a_disk(local, remote, tmp_path):
     ours, theirs = remote.root / "run", local.root / "run"
-    # A lock on a disk is a file that stays; Orbax marks what a bucket cannot rename.
+    # A lock on a disk leaves a file; Orbax marks checkpoints that a bucket cannot rename.
     there = names(theirs) - {".lock"}
     assert names(ours) == there
     assert "tensorboard/events" in there
@@ -51,7 +51,7 @@ def test_a_run_has_the_files_and_contents_that_it_has_on_a_disk(local, remote, t
 
 
 def events(folder):
-    """Scalars of event files, by their form: length, its checksum, a record, its checksum."""
+    """Reads the scalars of event files: length, its checksum, a record, its checksum."""
     for file in folder.iterdir():
         stream = io.BytesIO(file.read_bytes())
         while head := stream.read(12):
@@ -61,7 +61,7 @@ def events(folder):
                 yield event.step, value.tag, value.simple_value
 
 
-def test_tensorboards_events_are_those_of_a_disk(local, remote):
+def test_tensorboard_events_equal_those_on_a_disk(local, remote):
     ours, theirs = (
         [each for each in events(place.root / "run/tensorboard") if "timing" not in each[1]]
         for place in (remote, local)
@@ -84,7 +84,7 @@ def test_another_configuration_is_refused(remote):
     assert "holds a run with another configuration: optimizer.lr" in said
 
 
-def test_evaluations_are_those_of_a_disk_also_while_the_run_is_owned(local, remote):
+def test_evaluations_equal_those_on_a_disk_even_while_the_run_is_owned(local, remote):
     flags = ("--scores", "--config.eval.clips=3", "--checkpoint=best")
     local.ok("evaluate", f"--workdir={local.root / 'run'}", *flags)
     with owned(remote.root / "run"):
@@ -110,7 +110,7 @@ def test_a_second_job_in_the_directory_is_refused(remote):
 
 
 @pytest.mark.slow
-def test_videos_in_a_bucket_are_predicted_as_those_on_a_disk(local, remote, tmp_path):
+def test_videos_in_a_bucket_are_predicted_like_those_on_a_disk(local, remote, tmp_path):
     ours = remote.root / "predicted"
     flags = (f"--video={remote.root / 'videos'}", f"--output={ours / 'a.csv'}")
     remote.ok("predict", f"--workdir={remote.root / 'run'}", *flags, f"--scores={ours / 'a.npz'}")
@@ -120,7 +120,7 @@ def test_videos_in_a_bucket_are_predicted_as_those_on_a_disk(local, remote, tmp_
     for name in ("a.csv", "a.npz"):
         assert content(ours / name) == content(tmp_path / name)
     assert len(list(csv.DictReader((ours / "a.csv").read_text().splitlines()))) == 10
-    # Nothing that is there is overwritten, and nothing unfinished is left.
+    # No existing file is overwritten, and no unfinished file is left.
     said = refusal(remote.call("predict", f"--workdir={remote.root / 'run'}", *flags))
     assert f"{ours / 'a.csv'} exists already" in said
     assert names(ours) == {"a.csv", "a.npz"}
@@ -139,7 +139,7 @@ def test_one_video_in_a_bucket_is_explained_in_a_new_folder_each_time(remote):
 
 
 @pytest.mark.slow
-def test_windows_become_tables_and_a_picture_in_a_bucket(remote):
+def test_windows_are_written_to_tables_and_a_figure_in_a_bucket(remote):
     folder = remote.root / "windows"
     flags = (
         f"--video={remote.root / 'videos/dark/0.mp4'}",
@@ -158,7 +158,7 @@ def test_windows_become_tables_and_a_picture_in_a_bucket(remote):
         ("frequency", {"frequency.csv", "frequency.png", "reliance.csv", "reliance.md"}),
     ],
 )
-def test_pictures_and_tables_of_explanations_go_into_a_bucket(remote, method, made):
+def test_figures_and_tables_of_explanations_are_written_to_a_bucket(remote, method, made):
     folder = remote.root / "explained" / method
     more = ("--scales=0,1",) if method == "frequency" else ()
     more = more or (f"--video={remote.root / 'videos/light/1.mp4'}",)
@@ -169,7 +169,7 @@ def test_pictures_and_tables_of_explanations_go_into_a_bucket(remote, method, ma
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
-def test_features_and_what_is_probed_of_them_are_those_of_a_disk(local, remote, tmp_path, suffix):
+def test_features_and_probes_equal_those_on_a_disk(local, remote, tmp_path, suffix):
     found = []
     for place, folder in ((local, tmp_path), (remote, remote.root / "features")):
         file = folder / f"a{suffix}"
@@ -182,7 +182,7 @@ def test_features_and_what_is_probed_of_them_are_those_of_a_disk(local, remote, 
     one, two = found
     assert np.array_equal(one.features, two.features)
     assert one.video.tolist() == two.video.tolist()
-    # The folder in which rows gathered has gone.
+    # The folder of unfinished rows is removed.
     assert not [name for name in names(remote.root / "features") if "unfinished" in name]
 
 
@@ -204,7 +204,7 @@ def test_an_export_in_a_bucket_is_loaded_from_a_copy(local, remote, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_in_a_bucket_is_opened_from_python_and_begun_from(remote, tmp_path):
+def test_a_run_in_a_bucket_is_opened_in_python_and_used_as_initial_weights(remote, tmp_path):
     run = vidjax.open_run(str(remote.root / "run"))
     assert run.classes == ("dark", "light")
     assert run.step == 4
@@ -236,7 +236,7 @@ def test_compared_and_fused_runs_are_read_and_written_in_a_bucket(local, remote,
 
 
 @pytest.mark.slow
-def test_weights_and_names_of_classes_in_a_bucket_are_those_of_a_disk(local, remote, tmp_path):
+def test_weights_and_class_names_in_a_bucket_work_like_on_a_disk(local, remote, tmp_path):
     file = made.write_checkpoint(tmp_path / "made.safetensors")
     write_bytes(remote.root / "weights/made.safetensors", file.read_bytes())
     for place in (tmp_path, remote.root):
@@ -252,7 +252,7 @@ def test_weights_and_names_of_classes_in_a_bucket_are_those_of_a_disk(local, rem
     ]  # fmt: skip
     assert said[0] == said[1]
     assert "walk" in said[0]
-    # And as a folder, that is written there and read there.
+    # Also as a folder that is written to and read from the bucket.
     folder = remote.root / "converted"
     options = ("--option=width=4", "--option=depths=(1,0,0,0)", f"--output={folder}")
     given = f"--checkpoint={remote.root / 'weights/made.safetensors'}"
@@ -273,7 +273,7 @@ def test_checkpoints_of_pytorch_are_read_from_a_bucket(remote, tmp_path, form):
 
 
 @pytest.mark.slow
-def test_verdicts_on_videos_in_a_bucket_are_those_on_a_disk(local, remote, tmp_path):
+def test_verdicts_on_videos_in_a_bucket_equal_those_on_a_disk(local, remote, tmp_path):
     output = remote.root / "verdicts.csv"
     local.ok("check_videos", local.root / "videos", f"--output={tmp_path / 'verdicts.csv'}")
     for _ in range(2):
@@ -302,6 +302,6 @@ def test_verdicts_on_videos_in_a_bucket_are_those_on_a_disk(local, remote, tmp_p
         ("train", ["--config=synthetic", "--workdir=gs://a/s"], "'a' is not a valid bucket name"),
     ],
 )  # fmt: skip
-def test_what_does_not_work_in_a_bucket_is_refused_in_one_line(remote, name, flags, said):
+def test_unsupported_operations_in_a_bucket_are_refused_in_one_line(remote, name, flags, said):
     assert re.search(said, refusal(remote.call(name, *flags)))
     assert not any((remote.root / each).exists() for each in ("s", "w"))

@@ -1,4 +1,4 @@
-"""Buckets of `s3://`: everything but runs, at a server of moto on loopback."""
+"""Tests buckets of `s3://` with moto's server on this machine: everything except runs."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ BUCKET = "s3://bucket"
 
 @pytest.fixture(scope="module")
 def environment():
-    """Variables that lead to a store with one bucket."""
+    """Returns environment variables for a store with one bucket."""
     pytest.importorskip("s3fs", reason="the extra `s3` is not installed")
     server = pytest.importorskip("moto.server", reason="the extra `dev` has the server of S3")
     import boto3
@@ -72,7 +72,7 @@ def test_a_write_replaces_the_version_that_it_names_and_no_other(folder):
     with pytest.raises(FileExistsError):
         buckets.write(url, b"4", over=first)
     assert buckets.read(url) == (b"3", second)
-    # Who writes what is there already is told that it is done: an answer may have been lost.
+    # Writing existing content again succeeds, because an answer may have been lost.
     assert buckets.write(url, b"3", over=first) == second
     buckets.remove(url, only=first)
     assert buckets.read(url) == (b"3", second)
@@ -109,7 +109,7 @@ def test_weights_and_videos_are_read_and_predictions_written(folder, environment
     done = run_command("experiments.check_videos", folder / "videos", "--workers=1",
                        f"--output={folder / 'verdicts.csv'}", **environment)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    # What is converted there is read there.
+    # Weights that were converted into the bucket are read from it.
     done = run_command(
         "experiments.convert", f"--model={made.NAME}", "--option=width=4",
         "--option=depths=(1,0,0,0)", f"--checkpoint={folder / 'made.safetensors'}",
@@ -129,6 +129,6 @@ def test_runs_are_refused_by_name(folder, environment):
     assert not folder.exists()
 
 
-def test_an_absent_bucket_is_told(environment):
+def test_a_missing_bucket_is_reported(environment):
     with pytest.raises(ValueError, match=r"s3://nobody: there is no bucket 'nobody'"):
         as_path("s3://nobody/x")

@@ -1,4 +1,4 @@
-"""Copies of shards on this machine, among threads and real processes."""
+"""Tests local copies of shards, with threads and real processes."""
 
 import errno
 import hashlib
@@ -43,7 +43,7 @@ with cache.reading(far / name, files_in(far)[name], lambda path: open(path, "rb"
 
 @pytest.fixture
 def far(tmp_path):
-    """Five files of other bytes each, in a folder that stands for one that is far away."""
+    """Makes five different files in a folder that counts as remote."""
     folder = tmp_path / "far"
     folder.mkdir()
     for number in range(5):
@@ -54,7 +54,7 @@ def far(tmp_path):
 
 @pytest.fixture
 def copies(monkeypatch):
-    """Names of the files that were copied, in order."""
+    """Records the names of copied files, in order."""
     names, copy = [], download._copy
 
     def noted(source, stored, file):
@@ -67,7 +67,7 @@ def copies(monkeypatch):
 
 @pytest.fixture
 def cache_in():
-    """Makes caches, which close what they have opened when the test ends."""
+    """Makes caches that close their files when the test ends."""
     made = []
 
     def make(folder, limit=None):
@@ -90,7 +90,7 @@ def read(cache, file):
 
 
 def held(cache):
-    """Sizes of the copies, whole or not."""
+    """Returns the sizes of the copies, complete or not."""
     return [
         file.stat().st_size for file in cache.folder.iterdir() if not file.name.endswith(".lock")
     ]
@@ -110,7 +110,7 @@ def test_a_file_is_copied_once_and_read_as_it_is(cache_in, far, copies, tmp_path
     assert copies == ["shard-1"]
 
 
-def test_the_file_that_was_not_read_for_longest_makes_room(
+def test_the_least_recently_read_copy_is_removed_first(
     cache_in, far, copies, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(shard_cache, "_IDLE", 0)
@@ -127,7 +127,7 @@ def test_the_file_that_was_not_read_for_longest_makes_room(
     assert copies[-1] == "shard-1"
 
 
-def test_a_file_that_is_being_read_stays_whatever_needs_room(cache_in, far, tmp_path):
+def test_a_copy_in_use_is_never_removed(cache_in, far, tmp_path):
     cache = cache_in(tmp_path / "copies", 2 * SIZE)
     facts = files_in(far)["shard-0"]
     with cache.reading(far / "shard-0", facts, opened) as stream:
@@ -138,7 +138,7 @@ def test_a_file_that_is_being_read_stays_whatever_needs_room(cache_in, far, tmp_
     assert sum(held(cache)) == 2 * SIZE
 
 
-def test_a_file_that_another_process_reads_stays_and_the_lack_of_room_is_told(
+def test_a_copy_in_use_by_another_process_is_kept_and_the_full_cache_reported(
     cache_in, far, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(shard_cache, "_PATIENCE", 0.5)
@@ -163,13 +163,13 @@ def test_one_process_copies_and_the_others_wait_for_it(cache_in, far, tmp_path):
         first.stdin.write("\n")
         first.stdin.flush()
         assert first.stdout.readline() == f"reads {SIZE}\n"
-        # They read at once, while the first one still does.
+        # They read concurrently with the first one.
         for each in others:
             assert each.communicate("\n", timeout=60)[0] == f"reads {SIZE}\n"
         first.communicate("\n")
 
 
-def test_a_killed_copy_is_never_taken_for_whole_and_leaves_no_bytes(cache_in, far, tmp_path):
+def test_an_unfinished_copy_is_never_used_and_is_removed(cache_in, far, tmp_path):
     folder = tmp_path / "copies"
     with reader(far, folder, "shard-3", "slowly") as other:
         assert other.stdout.readline() == "copies\n"
@@ -181,7 +181,7 @@ def test_a_killed_copy_is_never_taken_for_whole_and_leaves_no_bytes(cache_in, fa
     assert held(cache) == [SIZE]
 
 
-def test_what_a_killed_copy_left_makes_room_for_other_files(cache_in, far, tmp_path):
+def test_unfinished_copies_are_removed_to_make_room(cache_in, far, tmp_path):
     folder = tmp_path / "copies"
     with reader(far, folder, "shard-3", "slowly") as other:
         assert other.stdout.readline() == "copies\n"
@@ -191,7 +191,7 @@ def test_what_a_killed_copy_left_makes_room_for_other_files(cache_in, far, tmp_p
     assert held(cache) == [SIZE]
 
 
-def test_a_limit_below_one_file_is_refused_with_what_would_do(cache_in, far, tmp_path):
+def test_a_limit_below_one_file_is_refused_with_a_sufficient_value(cache_in, far, tmp_path):
     cache = cache_in(tmp_path / "copies", SIZE - 1)
     with pytest.raises(ValueError, match=r"shard-0 alone has 1e-06 GB: set data.cache_gb to") as e:
         read(cache, far / "shard-0")
@@ -199,7 +199,7 @@ def test_a_limit_below_one_file_is_refused_with_what_would_do(cache_in, far, tmp
     assert held(cache) == []
 
 
-def test_a_full_disk_is_told_with_the_folder_and_leaves_nothing(
+def test_a_full_disk_is_reported_with_the_folder_and_leaves_nothing(
     cache_in, far, tmp_path, monkeypatch
 ):
     def full(*_):
@@ -213,8 +213,8 @@ def test_a_full_disk_is_told_with_the_folder_and_leaves_nothing(
     assert held(cache) == []
 
 
-def test_copies_go_when_others_fill_the_disk(cache_in, far, tmp_path, monkeypatch):
-    """The disk is full as soon as it holds two copies."""
+def test_copies_are_removed_when_other_programs_fill_the_disk(cache_in, far, tmp_path, monkeypatch):
+    """The disk is full with two copies."""
     allocate = os.posix_fallocate
     cache = cache_in(tmp_path / "copies", 10 * SIZE)
 
@@ -229,9 +229,7 @@ def test_copies_go_when_others_fill_the_disk(cache_in, far, tmp_path, monkeypatc
     assert sum(held(cache)) == 2 * SIZE
 
 
-def test_a_replaced_file_is_copied_anew_and_one_replaced_since_the_listing_is_told(
-    cache_in, far, copies, tmp_path
-):
+def test_a_replaced_file_is_copied_again_or_reported(cache_in, far, copies, tmp_path):
     cache = cache_in(tmp_path / "copies", 10 * SIZE)
     before = files_in(far)["shard-0"]
     read(cache, far / "shard-0")
@@ -248,7 +246,7 @@ def test_a_replaced_file_is_copied_anew_and_one_replaced_since_the_listing_is_to
     assert held(other) == []
 
 
-def test_files_that_are_expected_are_there_when_they_are_read(cache_in, far, copies, tmp_path):
+def test_prefetched_files_exist_when_they_are_read(cache_in, far, copies, tmp_path):
     cache = cache_in(tmp_path / "copies", 10 * SIZE)
     for number in (3, 4, 3):
         cache.expect(far / f"shard-{number}", files_in(far)[f"shard-{number}"])
@@ -260,7 +258,7 @@ def test_files_that_are_expected_are_there_when_they_are_read(cache_in, far, cop
     assert sorted(copies) == ["shard-3", "shard-4"]
 
 
-def test_looking_ahead_takes_no_room_from_what_is_being_read(cache_in, far, tmp_path):
+def test_prefetching_removes_no_copy_in_use(cache_in, far, tmp_path):
     cache = cache_in(tmp_path / "copies", 1500)
     facts = files_in(far)
     with cache.reading(far / "shard-0", facts["shard-0"], opened):
@@ -293,7 +291,7 @@ def test_many_threads_that_read_with_little_room_get_the_right_bytes(cache_in, f
     assert sum(held(cache)) <= 2 * SIZE
 
 
-def test_large_files_arrive_whole_in_their_ranges(cache_in, tmp_path, monkeypatch):
+def test_large_files_are_downloaded_completely_in_ranges(cache_in, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "_RANGE", 1000)
     (tmp_path / "far").mkdir()
     file = tmp_path / "far" / "large"

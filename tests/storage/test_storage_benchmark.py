@@ -1,4 +1,4 @@
-"""What the benchmark says of a bucket, and that it leaves nothing there."""
+"""Tests the benchmark of a bucket, and that it leaves nothing there."""
 
 import re
 
@@ -33,13 +33,13 @@ def test_a_bucket_is_measured_beside_the_disk_and_left_as_it_was(store, bucket):
         numbers = re.findall(r"[\d.]+", line)
         assert len(numbers) == 5, done.stdout
         assert all(float(number) > 0 for number in numbers)
-    # 10.07 G multiply-adds at 16x112x112; of 2x16x16 far fewer.
+    # 10.07 G multiply-adds at 16x112x112, and far fewer at 2x16x16.
     assert re.search(
         r"a step of r3d_50 on one v5e at 40% of its peak needs \d+ clips/s", done.stdout
     )
     assert not as_path(f"{bucket}/any").exists()
 
 
-def test_a_folder_is_no_bucket(tmp_path):
+def test_a_folder_in_place_of_a_bucket_is_refused(tmp_path):
     done = run_command("experiments.benchmark", "data", f"--storage={tmp_path}", *TINY)
     assert f"--storage={tmp_path}: a URL is expected" in refusal(done)

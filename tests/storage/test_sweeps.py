@@ -1,4 +1,4 @@
-"""Sweeps, searches and tables in a bucket end as they do on a disk."""
+"""Tests that sweeps, searches and tables in a bucket equal those on a disk."""
 
 import importlib.util
 import json
@@ -14,9 +14,9 @@ from tests.storage.test_hanging_store import wait_until_written
 
 
 @pytest.mark.slow
-def test_a_sweep_in_a_bucket_is_the_one_on_a_disk(local, remote):
+def test_a_sweep_in_a_bucket_equals_one_on_a_disk(local, remote):
     for place in (local, remote):
-        # The same command finds everything done.
+        # The same command finds that everything is finished.
         for _ in range(2):
             short = "--config.train.duration=2 steps"
             grid, workdir = "optimizer.lr=0.1,0.01", f"--workdir={place.root / 'sweep'}"
@@ -36,7 +36,7 @@ def test_a_sweep_in_a_bucket_is_the_one_on_a_disk(local, remote):
 
 @pytest.fixture
 def optuna(tmp_path):
-    """A folder of packages with Optuna's stand-in, or the name of none where Optuna is there."""
+    """Returns a folder with a stand-in for Optuna, or an empty path if Optuna is installed."""
     if importlib.util.find_spec("optuna"):
         return ""
     (tmp_path / "optuna.py").write_text("from tests.experiments.optuna_stand_in import *\n")
@@ -44,7 +44,7 @@ def optuna(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_search_in_a_bucket_that_is_killed_ends_as_one_on_a_disk(local, remote, store, optuna):
+def test_a_killed_search_in_a_bucket_ends_like_one_on_a_disk(local, remote, store, optuna):
     def given(place):
         search = ("--optuna=2", "--search", "optimizer.lr=log:0.001:0.1")
         return (*place.settings, f"--workdir={place.root / 'search'}", *search)

@@ -1,4 +1,4 @@
-"""Commands that read a prepared data set from a bucket end as they do with one on disk."""
+"""Tests that commands that read a data set from a bucket give the same results as from a disk."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from vidjax.storage.paths import as_path
 
 @pytest.fixture(scope="module")
 def given(prepared_directory, _store):  # noqa: F811
-    """Flags but for where the data are, the folder that they are in, and their bucket's."""
+    """Returns flags without the data's location, the data's folder, and their bucket."""
     root = prepared_directory.parents[3]
     far = f"{_store.bucket('prepared')}/data"
     upload_folder(root / "data", as_path(far))
@@ -42,7 +42,7 @@ def given(prepared_directory, _store):  # noqa: F811
 
 @pytest.fixture
 def train(_store):
-    """Trains, in a process that knows where the store is."""
+    """Trains in a process with the store's environment."""
 
     def train(flags, folder, data, *more):
         arguments = [*flags, f"--workdir={folder}", f"--config.data.data_dir={data}", *more]
@@ -71,7 +71,7 @@ def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, train, given,
         "cold": True,
         "warm": False,
     }
-    # On another machine, whose copies lie elsewhere.
+    # On another machine, with other copies.
     done = run_command(
         "experiments.evaluate",
         f"--workdir={tmp_path / 'cold'}",
@@ -79,7 +79,7 @@ def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, train, given,
         **store.environment,
     )
     assert done.returncode == 0, done.stderr
-    # The test split alone.
+    # Only the test split.
     assert {re.search(r"video_folder-(\w+)", line)[1] for line in shards(store)} == {"test"}
     reports = [
         json.loads(next((tmp_path / name / "eval").glob("*-step4.json")).read_text())
@@ -96,7 +96,7 @@ def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, train, given,
         ("shuffle_shards=3", r"shuffle_shards = 3 does not divide train.batch_size = 4"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_line(store, train, given, tmp_path, setting, said):
+def test_invalid_settings_are_refused_in_one_line(store, train, given, tmp_path, setting, said):
     flags, _, far = given
     done = train(
         flags,
@@ -117,7 +117,7 @@ def test_a_limit_without_copies_has_no_effect_and_is_refused(train, given, tmp_p
 
 
 @pytest.mark.slow
-def test_data_on_a_disk_that_is_far_away_may_be_copied_too(train, given, tmp_path):
+def test_data_on_a_remote_disk_may_be_copied_too(train, given, tmp_path):
     flags, here, _ = given
     done = train(flags, tmp_path / "run", here, f"--config.data.cache_dir={tmp_path / 'copies'}")
     assert done.returncode == 0, done.stderr
@@ -125,9 +125,7 @@ def test_data_on_a_disk_that_is_far_away_may_be_copied_too(train, given, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_while_it_copies_goes_on_to_the_same_end(
-    store, train, given, tmp_path
-):
+def test_a_run_killed_while_copying_resumes_to_the_same_result(store, train, given, tmp_path):
     flags, here, far = given
     flags = [*flags, "--config.data.shuffle_shards=2"]
     copies = tmp_path / "copies"
@@ -151,7 +149,7 @@ def test_a_run_that_is_killed_while_it_copies_goes_on_to_the_same_end(
 
 
 @pytest.mark.slow
-def test_a_second_machine_trains_to_the_same_end_without_the_far_store(
+def test_a_second_machine_trains_without_the_remote_store(
     store, train, given, bucket, tmp_path, monkeypatch
 ):
     flags, here, far = given
@@ -160,7 +158,7 @@ def test_a_second_machine_trains_to_the_same_end_without_the_far_store(
         monkeypatch.setitem(store.environment, "XDG_CACHE_HOME", str(tmp_path / f"home-{name}"))
         done = train(flags, tmp_path / name, data, *more)
         assert done.returncode == 0, done.stderr
-        # Of the far bucket, and of the near one.
+        # Requests to the remote and to the nearby bucket.
         asked = {bool(re.search("/prepared/", line)) for line in shards(store)}
         assert asked == {"here": set(), "first": {True}, "second": {False}}[name]
     ends = {(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("here", "first")}

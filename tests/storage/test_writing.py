@@ -1,4 +1,4 @@
-"""The one writer of files: whole or not at all, at a name that nobody can know, never by a link."""
+"""Tests writing files: atomically, under unguessable temporary names, never through links."""
 
 import ast
 import os
@@ -26,7 +26,7 @@ every_writer = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 
 
 @every_writer
-def test_what_is_there_stays_until_the_new_file_is_complete(tmp_path, write, monkeypatch):
+def test_an_existing_file_is_kept_until_the_new_one_is_complete(tmp_path, write, monkeypatch):
     file = tmp_path / "a"
     file.write_text("old")
 
@@ -48,7 +48,7 @@ def test_what_is_there_stays_until_the_new_file_is_complete(tmp_path, write, mon
 
 @every_writer
 @pytest.mark.parametrize("dangling", [False, True])
-def test_nothing_is_written_through_a_link(tmp_path, write, dangling):
+def test_symlinks_are_not_written_through(tmp_path, write, dangling):
     victim, file = tmp_path / "victim", tmp_path / "a"
     if not dangling:
         victim.write_text("mine")
@@ -60,13 +60,13 @@ def test_nothing_is_written_through_a_link(tmp_path, write, dangling):
     assert file.is_symlink()
 
 
-def test_a_file_that_grows_is_not_opened_through_a_link(tmp_path):
+def test_a_growing_file_is_not_opened_through_a_link(tmp_path):
     victim, file = tmp_path / "victim", tmp_path / "a"
     victim.write_text("mine")
     file.symlink_to(victim)
     with pytest.raises(writing.LinkError):
         writing.appending(file)
-    # Put there between the look and the opening.
+    # The link is created between the check and the opening.
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(writing, "refuse_link", lambda path: None)
         with pytest.raises(OSError, match="symbolic links"):
@@ -74,14 +74,14 @@ def test_a_file_that_grows_is_not_opened_through_a_link(tmp_path):
     assert victim.read_text() == "mine"
 
 
-def test_a_file_that_grows_keeps_what_it_has(tmp_path):
+def test_a_growing_file_keeps_its_contents(tmp_path):
     for line in ("one\n", "two\n"):
         with writing.appending(tmp_path / "a") as stream:
             stream.write(line)
     assert (tmp_path / "a").read_text() == "one\ntwo\n"
 
 
-def test_bytes_that_come_in_goes_stay_after_an_error_and_are_finished_once(tmp_path):
+def test_partial_downloads_are_kept_after_an_error_and_finished_once(tmp_path):
     part, file = tmp_path / "a.part", tmp_path / "a"
 
     def break_off():
@@ -100,7 +100,7 @@ def test_bytes_that_come_in_goes_stay_after_an_error_and_are_finished_once(tmp_p
     assert not part.exists()
 
 
-def test_bytes_that_come_in_goes_are_not_written_through_links(tmp_path):
+def test_partial_downloads_are_not_written_through_links(tmp_path):
     victim, link, part = tmp_path / "victim", tmp_path / "link", tmp_path / "part"
     victim.write_text("mine")
     link.symlink_to(victim)
@@ -109,7 +109,7 @@ def test_bytes_that_come_in_goes_are_not_written_through_links(tmp_path):
         pass
     with pytest.raises(writing.LinkError):
         writing.finish(part, link)
-    # Put there between the look and the opening.
+    # The link is created between the check and the opening.
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(writing, "refuse_link", lambda path: None)
         with pytest.raises(OSError, match="symbolic links"), writing.growing(link):
@@ -117,7 +117,7 @@ def test_bytes_that_come_in_goes_are_not_written_through_links(tmp_path):
     assert victim.read_text() == "mine"
 
 
-def test_a_new_file_takes_no_place(tmp_path):
+def test_a_new_file_never_replaces_another(tmp_path):
     (tmp_path / "a").write_text("mine")
     (tmp_path / "b").symlink_to(tmp_path / "c")
     for name in ("a", "b"):
@@ -127,7 +127,7 @@ def test_a_new_file_takes_no_place(tmp_path):
     assert not (tmp_path / "c").exists()
 
 
-def test_unfinished_names_cannot_be_known_before(tmp_path):
+def test_unfinished_names_are_unguessable(tmp_path):
     names = set()
     for _ in range(50):
         with writing.replacing(tmp_path / "a") as unfinished:
@@ -136,7 +136,7 @@ def test_unfinished_names_cannot_be_known_before(tmp_path):
     assert all(len(name) > len("a..part") + 15 for name in names)
 
 
-def test_two_writers_at_once_leave_one_whole_file(tmp_path):
+def test_two_concurrent_writers_leave_one_complete_file(tmp_path):
     file, texts = tmp_path / "a", [str(k) * 100_000 for k in range(8)]
     threads = [threading.Thread(target=writing.write_text, args=(file, text)) for text in texts]
     for thread in threads:
@@ -148,7 +148,7 @@ def test_two_writers_at_once_leave_one_whole_file(tmp_path):
 
 
 def test_new_files_have_the_users_own_permissions(tmp_path):
-    """Not those of a private temporary file, which colleagues could not read."""
+    """Not those of a private temporary file, which others could not read."""
     before = os.umask(0o027)
     try:
         writing.write_text(tmp_path / "a", "x")
@@ -157,13 +157,13 @@ def test_new_files_have_the_users_own_permissions(tmp_path):
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
-def test_names_that_are_not_text_are_written_as_they_are(tmp_path):
+def test_names_that_are_not_utf8_are_written_unchanged(tmp_path):
     with writing.writing(tmp_path / "a") as stream:
         stream.write(os.fsdecode(b"d\xe9j"))
     assert (tmp_path / "a").read_bytes() == b"d\xe9j"
 
 
-def test_folders_below_a_named_one_are_no_links(tmp_path):
+def test_folders_below_a_named_one_must_not_be_links(tmp_path):
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     run.mkdir()
     elsewhere.mkdir()
@@ -174,13 +174,13 @@ def test_folders_below_a_named_one_are_no_links(tmp_path):
     with pytest.raises(writing.LinkError, match="is not below"):
         writing.make_folder(run / "a" / ".." / ".." / "b", run)
     assert not list(elsewhere.iterdir())
-    # The named folder itself may be one: whoever named it said so.
+    # The named folder itself may be a link, because the user chose it.
     (tmp_path / "link").symlink_to(run)
     writing.make_folder(tmp_path / "link" / "explain", tmp_path / "link")
     assert (run / "explain").is_dir()
 
 
-def test_what_killed_writers_have_left_is_removed_by_the_owner_or_a_day_later(tmp_path):
+def test_unfinished_files_are_removed_by_the_owner_or_after_a_day(tmp_path):
     old, fresh, other = (tmp_path / name for name in ("a.1.part", "b.2.part", "c.txt"))
     for file in (old, fresh, other):
         file.write_text("x")
@@ -193,7 +193,7 @@ def test_what_killed_writers_have_left_is_removed_by_the_owner_or_a_day_later(tm
 
 
 def _writes(tree):
-    """Calls that open a file for writing, or write one, by themselves."""
+    """Returns calls that open files for writing, or write them, directly."""
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else None
         name = call.func.id if isinstance(call.func, ast.Name) else name
@@ -205,8 +205,8 @@ def _writes(tree):
             yield call.lineno
 
 
-def test_files_are_written_in_this_way_alone():
-    # PyAV opens a path of `replacing`; a loader that stands alone only reads.
+def test_files_are_written_only_through_this_module():
+    # PyAV opens a path from `replacing`; the exported loader only reads.
     excepted = {"vidjax/storage/writing.py", "vidjax/data/encode.py"}
     # Members of a ZIP, in a stream of `writing_bytes`.
     excepted |= {"vidjax/zipped_arrays.py", "vidjax/trained/feature_files/npz.py"}

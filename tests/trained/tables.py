@@ -1,4 +1,4 @@
-"""A small table of features, made up."""
+"""A small made-up table of features."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ ABOUT = {"network": "made up", "layer": "pre_logits"}
 
 
 def table(rows=6, width=4, dtype="float32", **changes):
-    """Features of three videos, the first half for training."""
+    """Returns features of three videos; the first half is for training."""
     features = np.random.default_rng(0).normal(size=(rows, width)).astype(dtype)
     numbers = np.arange(rows)
     columns = {

@@ -1,4 +1,4 @@
-"""Heat lies where the video shows what the network saw, at the video's own size and rate."""
+"""Tests that heat is drawn where the network saw it, at the video's own size and rate."""
 
 import struct
 
@@ -13,7 +13,7 @@ from vidjax.trained.video_record import as_record
 
 COLOURS = ((0.5,) * 3, (0.5,) * 3)
 SQUARE = 16
-# Rows (a, b), (c, d) of the display matrix of a video that was stored lying on its side.
+# Rows (a, b), (c, d) of the display matrix of a rotated video.
 TURNS = {
     "clockwise": (0, 1, -1, 0),
     "counter-clockwise": (0, -1, 1, 0),
@@ -26,7 +26,7 @@ def preprocessing(frames=5, stride=4, size=28, short_side=32, **more):
 
 
 def seen_by(video, given):
-    """The clip uint8 `[T, S, S, 3]` of a network, as evaluation cuts it, and the footage."""
+    """Returns the clip uint8 `[T, S, S, 3]` that evaluation reads, and the footage."""
     views = given.views()
     record = as_record(video, given, views)
     (indices,) = views.shape.view_indices(len(record.jpegs), 1)
@@ -35,7 +35,7 @@ def seen_by(video, given):
 
 
 def moving_square(count, height, width, start, step):
-    """A white square on black, its top left corner at `start + k * step` in frame k."""
+    """Returns a white square on black with its top left corner at `start + k * step` in frame k."""
     frames = np.zeros((count, height, width, 3), np.uint8)
     for number, frame in enumerate(frames):
         top, left = (round(a + number * b) for a, b in zip(start, step, strict=True))
@@ -44,7 +44,7 @@ def moving_square(count, height, width, start, step):
 
 
 def turned(video, turn, to):
-    """A copy of a video with another display matrix."""
+    """Copies a video with another display matrix."""
     data = bytearray(video.read_bytes())
     a, b, c, d = (value << 16 for value in turn)
     struct.pack_into(">9i", data, data.find(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
@@ -59,7 +59,7 @@ def centre(weights):
 
 
 def assert_over_the_square(video, given, at_least):
-    """The clip's own brightness as heat has its middle where the video has the square."""
+    """Checks that the clip's brightness, as heat, is centred on the video's square."""
     clip, footage = seen_by(video, given)
     surface = footage.surface(clip.mean(-1) / 255)
     inside, shown = footage.inside(), list(footage.frames())
@@ -76,18 +76,18 @@ def assert_over_the_square(video, given, at_least):
         (64, 96, (10, 26), (1, 1)),
         (96, 64, (26, 10), (1, 1)),
         (64, 64, (20, 8), (0, 1.5)),
-        # Smaller than what the network sees: it is enlarged for it.
+        # Smaller than the network's input, so it is enlarged.
         (24, 40, (4, 6), (0, 0.5)),
     ],
 )
-def test_heat_lies_over_what_moves_in_every_frame(tmp_path, height, width, start, step):
+def test_heat_follows_the_moving_square_in_every_frame(tmp_path, height, width, start, step):
     frames = moving_square(21, height, width, start, step)
     video = write_video(tmp_path / "square.mp4", frames)
     assert_over_the_square(video, preprocessing(), 17)
 
 
 @pytest.mark.parametrize("turn", TURNS)
-def test_heat_lies_over_what_moves_in_turned_videos(tmp_path, turn):
+def test_heat_follows_the_moving_square_in_rotated_videos(tmp_path, turn):
     frames = moving_square(21, 64, 96, (12, 30), (1, 0.5))
     stored = write_video(tmp_path / "stored.mp4", frames)
     video = turned(stored, TURNS[turn], tmp_path / "turned.mp4")
@@ -99,30 +99,30 @@ def test_heat_lies_over_what_moves_in_turned_videos(tmp_path, turn):
 @pytest.mark.parametrize(
     ("size", "given", "window"),
     [
-        # 64 rows to 32 and back are a factor of 2; 28 of 32 x 48 pixels are cut.
+        # 64 rows become 32, a factor of 2; 28 of 32 x 48 pixels are cropped.
         ((64, 96), {}, (4, 20, 56, 56)),
         ((96, 64), {}, (20, 4, 56, 56)),
-        # Stored with 48 rows, then 32.
+        # Stored with 48 rows, then with 32.
         ((64, 96), {"stored_side": 48}, (4, 20, 56, 56)),
-        # Each side is stretched by itself, to 32 x 32.
+        # Each side is stretched separately, to 32 x 32.
         ((64, 96), {"stretched": (32, 32)}, (4, 6, 56, 84)),
     ],
 )
-def test_the_window_is_where_the_crop_lies(tmp_path, size, given, window):
+def test_the_window_is_the_area_of_the_crop(tmp_path, size, given, window):
     video = write_video(tmp_path / "my.mp4", np.zeros((20, *size, 3), np.uint8))
     _, footage = seen_by(video, preprocessing(**given))
     assert footage.window == pytest.approx(window)
     assert footage.size == size
 
 
-def test_of_a_strip_the_ends_are_cut_off_before_it_is_resized():
-    """Which is done with more than 64 times as long as wide."""
+def test_the_ends_of_a_strip_are_cropped_before_resizing():
+    """Strips are more than 64 times as long as wide."""
     found = preprocessing().views().window(2, 200)
     assert found == pytest.approx((0.125, 36 + 63.125, 1.75, 1.75))
 
 
-def test_pixels_are_those_that_the_crop_was_made_of():
-    """Each pixel of a crop, which is of two by two, is the middle of these four."""
+def test_pixels_are_the_sources_of_the_crop():
+    """Each pixel of a crop is the centre of the two by two pixels that it averages."""
     views = preprocessing().views()
     rows, columns = np.indices((64, 96)).astype(np.float32)
     small = [own.reshape(32, 2, 48, 2).mean((1, 3))[2:30, 10:38] for own in (rows, columns)]
@@ -132,28 +132,28 @@ def test_pixels_are_those_that_the_crop_was_made_of():
         assert np.allclose(np.unique(own), middles), axis
 
 
-def test_all_frames_between_those_of_the_clip_are_shown_at_the_videos_own_rate(tmp_path):
+def test_frames_between_those_of_the_clip_are_shown_at_the_videos_rate(tmp_path):
     video = write_video(tmp_path / "numbers.mp4", numbered_frames(40), fps=25)
     _, footage = seen_by(video, preprocessing())
     assert read_numbers(np.stack(list(footage.frames()))) == list(range(11, 28))
     assert footage.fps == pytest.approx(25)
     assert footage.start == pytest.approx(11 / 25)
     assert np.allclose(footage.places, np.arange(17) / 4)
-    # The same at each call.
+    # Repeated calls return the same.
     assert len(list(footage.frames())) == 17
 
 
-def test_a_clip_at_another_rate_lies_between_the_videos_own_frames(tmp_path):
+def test_a_clip_at_another_rate_shows_all_frames_of_the_video(tmp_path):
     video = write_video(tmp_path / "numbers.mp4", numbered_frames(60), fps=30)
     _, footage = seen_by(video, preprocessing(fps=10, stride=2))
     numbers = read_numbers(np.stack(list(footage.frames())))
     assert numbers == list(range(numbers[0], numbers[0] + 25))
     assert footage.fps == pytest.approx(30, rel=1e-3)
-    # Two frames at 10 a second are 6 at 30.
+    # Two frames at 10 per second are 6 at 30.
     assert np.allclose(footage.places, np.arange(25) / 6, atol=0.01)
 
 
-def test_a_short_video_that_begins_again_is_shown_as_the_network_saw_it(tmp_path):
+def test_a_looped_short_video_is_shown_as_the_network_saw_it(tmp_path):
     video = write_video(tmp_path / "numbers.mp4", numbered_frames(7))
     _, footage = seen_by(video, preprocessing(frames=4, stride=3))
     assert read_numbers(np.stack(list(footage.frames()))) == [0, 3, 6, 2]
@@ -164,7 +164,7 @@ def test_a_short_video_that_begins_again_is_shown_as_the_network_saw_it(tmp_path
     assert not last.any()
 
 
-def test_frames_that_are_too_many_to_look_at_are_those_of_the_clip(tmp_path, monkeypatch):
+def test_long_spans_show_only_the_frames_of_the_clip(tmp_path, monkeypatch):
     monkeypatch.setattr("vidjax.trained.clip_location.MOST_FRAMES", 16)
     assert MOST_FRAMES > 16
     video = write_video(tmp_path / "numbers.mp4", numbered_frames(40))

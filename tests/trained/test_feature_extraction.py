@@ -1,4 +1,4 @@
-"""Features of many videos in one file, against clips that are cut and computed one by one."""
+"""Tests features of many videos in one file against those of single clips."""
 
 import csv
 import dataclasses
@@ -32,7 +32,7 @@ LONG = Extraction(window_stride=0.2, batch_size=2)
 
 
 class Interrupting(ProgressLine):
-    """Ctrl-C after so many rows."""
+    """Presses Ctrl-C after a number of rows."""
 
     def __init__(self, calls):
         super().__init__(silent=True)
@@ -54,7 +54,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three videos, and a CSV that lists one more."""
+    """Writes three videos and a CSV that lists one more."""
     root = tmp_path_factory.mktemp("videos")
     for place, name in enumerate("abc"):
         frames = numbered_frames(20 + 10 * place, 24 + 4 * place, 64)
@@ -66,7 +66,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def take(trained, folder, tmp_path):
-    """Extracts features of the list, and reads them."""
+    """Extracts the features of the list and reads them."""
 
     def take(how=None, *, progress=None, name="f.npz", videos="list.csv"):
         progress = progress or ProgressLine(silent=True)
@@ -78,7 +78,7 @@ def take(trained, folder, tmp_path):
 
 
 def by_hand(trained, crops):
-    """Features of crops uint8 `[S, T, H, W, 3]` one by one, and their mean."""
+    """Returns features of crops uint8 `[S, T, H, W, 3]` computed one by one, and their mean."""
     mean, std = np.array(trained.preprocessing.mean), np.array(trained.preprocessing.std)
     clips = ((crops / 255 - mean) / std).astype(np.float32)
     run = jax.jit(lambda v, x: trained.model.apply(v, x, train=False, mutable=["intermediates"]))
@@ -91,14 +91,14 @@ def equal(a, b):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-def test_a_row_a_video_with_what_is_known_of_it(take, trained, folder):
+def test_each_video_has_a_row_with_its_metadata(take, trained, folder):
     found, skipped = take()
     assert found.video.tolist() == ["a.mp4", "b.mp4", "c.mp4"]
     assert found.label.tolist() == ["walk", "run", ""]
     assert found.split.tolist() == ["train", "fold2", ""]
     assert found.group.tolist() == ["anna", "", ""]
     assert found.clip.tolist() == [0, 0, 0]
-    # The four frames in the middle of 20, of 15 from 0.2 s on, and of 40; 25 a second.
+    # The four middle frames of 20, of 15 from 0.2 s on, and of 40, at 25 per second.
     np.testing.assert_allclose(found.start, [8 / 25, 0.2 + 5 / 25, 18 / 25], atol=1e-6)
     np.testing.assert_allclose(found.end, found.start + 4 / 25, atol=1e-6)
     pieces = {"a.mp4": {}, "b.mp4": {"start": 0.2, "end": 0.8}, "c.mp4": {}}
@@ -113,9 +113,7 @@ def test_a_row_a_video_with_what_is_known_of_it(take, trained, folder):
     assert found.about["preprocessing"]["frames"] == 4
 
 
-def test_an_average_is_the_mean_of_the_clips_that_are_kept_and_of_their_crops(
-    take, trained, folder
-):
+def test_an_average_is_the_mean_over_clips_and_crops(take, trained, folder):
     how = Extraction(clips=3, crops=3, average=False, batch_size=4)
     kept, _ = take(how, name="kept.npz")
     mean, _ = take(dataclasses.replace(how, average=True), name="mean.h5")
@@ -131,7 +129,7 @@ def test_an_average_is_the_mean_of_the_clips_that_are_kept_and_of_their_crops(
     np.testing.assert_allclose(kept.features[1], by_hand(trained, crops), rtol=1e-4, atol=1e-5)
 
 
-def test_windows_are_rows_with_their_seconds(take, trained, folder):
+def test_windows_are_rows_with_start_and_end(take, trained, folder):
     found, _ = take(LONG)
     of_b = [
         *windows(folder / "b.mp4", trained.preprocessing, start=0.2, end=0.8, window_stride=0.2)
@@ -145,7 +143,7 @@ def test_windows_are_rows_with_their_seconds(take, trained, folder):
     assert found.about["window_stride"] == 0.2
 
 
-def test_features_of_a_stage_in_half_precision(take, trained, folder):
+def test_features_of_a_stage_can_be_half_precision(take, trained, folder):
     whole, _ = take(Extraction(layer="stage1"), name="whole.npz")
     half, _ = take(Extraction(layer="stage1", dtype="float16"), name="half.h5")
     assert half.features.dtype == np.float16
@@ -157,10 +155,8 @@ def test_features_of_a_stage_in_half_precision(take, trained, folder):
 
 
 @pytest.mark.parametrize("calls", [1, 4, 9])
-def test_what_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
-    take, tmp_path, calls, monkeypatch
-):
-    """Once in the middle of a video, whose first windows are there."""
+def test_an_interrupted_extraction_resumes_with_the_same_result(take, tmp_path, calls, monkeypatch):
+    """One interruption is in the middle of a video, after its first windows."""
     expected, _ = take(LONG, name="whole.npz")
     with pytest.raises(KeyboardInterrupt):
         take(LONG, progress=Interrupting(calls))
@@ -185,7 +181,7 @@ def _counting(method, seen):
     return counted
 
 
-def test_rows_that_are_saved_one_by_one_are_the_same(take, tmp_path, monkeypatch):
+def test_rows_saved_one_by_one_are_the_same(take, tmp_path, monkeypatch):
     expected, _ = take(LONG, name="whole.h5")
     monkeypatch.setattr(unfinished, "_SAVED_EVERY", 0.0)
     found, _ = take(LONG, name="f.h5")
@@ -214,7 +210,7 @@ def test_other_settings_are_refused_in_one_line_and_change_nothing(take, tmp_pat
         take(LONG)
 
 
-def test_nothing_that_is_there_is_overwritten(take, tmp_path):
+def test_existing_files_are_not_overwritten(take, tmp_path):
     (tmp_path / "f.npz").write_text("mine")
     with pytest.raises(FeaturesError, match="f.npz exists already; choose another --output"):
         take()
@@ -225,7 +221,7 @@ def test_nothing_that_is_there_is_overwritten(take, tmp_path):
         take(name="g.npz")
 
 
-def test_a_list_without_a_readable_video_leaves_nothing(trained, tmp_path):
+def test_a_list_without_readable_videos_writes_nothing(trained, tmp_path):
     (tmp_path / "a.mp4").write_text("no video")
     given = trained, list_videos(tmp_path), tmp_path / "f.npz"
     with pytest.raises(FeaturesError, match="no video could be read: .*a.mp4: not a readable"):

@@ -1,4 +1,4 @@
-"""Files of features: read by NumPy and h5py themselves, and read back or refused here."""
+"""Tests that feature files are read by NumPy and h5py, and read back or refused by vidjax."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ every_kind = pytest.mark.parametrize("suffix", [".npz", ".h5"])
 
 
 def refused(file, words):
-    """The one line that refuses a file and names it."""
+    """Returns the error line that refuses a file and names it."""
     with pytest.raises(FeaturesError, match=words) as error:
         read_features(file)
     line = str(error.value)
@@ -31,14 +31,14 @@ def refused(file, words):
 
 
 def arrays(**changes):
-    """What a file holds, as arrays by name."""
+    """Returns a file's arrays by name."""
     found = {name: getattr(table(), name) for name in NAMES}
     return {**found, "about": np.array(json.dumps(ABOUT)), **changes}
 
 
 @every_kind
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_what_is_written_is_read(tmp_path, suffix, dtype):
+def test_feature_files_round_trip(tmp_path, suffix, dtype):
     written, file = table(dtype=dtype), tmp_path / f"features{suffix}"
     write_features(file, written)
     found = vidjax.read_features(file)
@@ -52,14 +52,14 @@ def test_what_is_written_is_read(tmp_path, suffix, dtype):
 
 
 @every_kind
-def test_equal_features_are_equal_files(tmp_path, suffix):
+def test_equal_features_give_equal_files(tmp_path, suffix):
     files = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for file in files:
         write_features(file, table())
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_numpy_and_h5py_read_the_files_by_themselves(tmp_path):
+def test_numpy_and_h5py_read_the_files(tmp_path):
     for suffix in (".npz", ".h5"):
         write_features(tmp_path / f"f{suffix}", table())
     with np.load(tmp_path / "f.npz", allow_pickle=False) as found:
@@ -75,18 +75,18 @@ def test_numpy_and_h5py_read_the_files_by_themselves(tmp_path):
         assert found["features"].chunks
 
 
-def test_what_numpy_has_saved_is_read(tmp_path):
+def test_files_saved_by_numpy_are_read(tmp_path):
     np.savez(tmp_path / "f.npz", **arrays())
     np.testing.assert_array_equal(read_features(tmp_path / "f.npz").features, table().features)
 
 
 @every_kind
-def test_a_table_without_rows_is_a_table(tmp_path, suffix):
+def test_a_table_may_have_no_rows(tmp_path, suffix):
     write_features(tmp_path / f"f{suffix}", table(rows=0))
     assert read_features(tmp_path / f"f{suffix}").features.shape == (0, 4)
 
 
-def test_rows_are_chosen_by_split_and_joined_again():
+def test_rows_are_selected_by_split_and_joined_again():
     whole = table()
     train = whole.of_split("train")
     assert len(train) == 3
@@ -96,7 +96,7 @@ def test_rows_are_chosen_by_split_and_joined_again():
         whole.of_split("val")
 
 
-def test_names_of_files_say_their_kind(tmp_path):
+def test_the_suffix_and_content_decide_the_format(tmp_path):
     with pytest.raises(FeaturesError, match=r"f\.csv: feature files end in \.npz or \.h5"):
         write_features(tmp_path / "f.csv", table())
     (tmp_path / "f.npz").write_text("path,label")
@@ -105,7 +105,7 @@ def test_names_of_files_say_their_kind(tmp_path):
 
 
 @every_kind
-def test_nothing_is_written_through_a_link(tmp_path, suffix):
+def test_symlinks_are_not_written_through(tmp_path, suffix):
     (tmp_path / "mine").write_text("mine")
     (tmp_path / f"f{suffix}").symlink_to(tmp_path / "mine")
     with pytest.raises(LinkError):
@@ -144,12 +144,12 @@ def test_objects_are_never_unpickled(tmp_path, monkeypatch):
         ({"about": np.zeros(3)}, "it has no text about"),
     ],
 )
-def test_other_columns_are_refused_by_name(tmp_path, changes, words):
+def test_unknown_columns_are_refused_by_name(tmp_path, changes, words):
     np.savez(tmp_path / "f.npz", **arrays(**changes))
     refused(tmp_path / "f.npz", words)
 
 
-def test_a_column_that_is_absent_is_named(tmp_path):
+def test_a_missing_column_is_named(tmp_path):
     found = arrays()
     del found["end"]
     np.savez(tmp_path / "f.npz", **found)
@@ -157,20 +157,20 @@ def test_a_column_that_is_absent_is_named(tmp_path):
 
 
 @every_kind
-def test_damage_is_refused_in_one_line_wherever_it_is(tmp_path, suffix):
+def test_damage_anywhere_is_refused_in_one_line(tmp_path, suffix):
     file = tmp_path / f"f{suffix}"
     write_features(file, table(rows=40, width=16))
     data = file.read_bytes()
     for length in range(0, len(data), len(data) // 37):
         file.write_bytes(data[:length])
         refused(file, ".")
-    # A number of the features, which a checksum guards.
+    # A value of the features, which a checksum protects.
     place = data.index(table(rows=40, width=16).features.tobytes()[:32])
     file.write_bytes(data[:place] + b"\xff" + data[place + 1 :])
     refused(file, "damaged")
 
 
-def test_what_claims_more_than_its_file_is_refused_before_it_takes_memory(tmp_path):
+def test_oversized_claims_are_refused_before_memory_is_allocated(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", **arrays(features=np.zeros((10**6, 64), np.float32)))
     refused(tmp_path / "bomb.npz", "is compressed")
     np.savez_compressed(tmp_path / "small.npz", **arrays())
@@ -179,7 +179,7 @@ def test_what_claims_more_than_its_file_is_refused_before_it_takes_memory(tmp_pa
         facts = {"descr": "<f4", "fortran_order": False, "shape": (2**40, 2**20)}
         np.lib.format.write_array_header_1_0(entry, facts)
     refused(tmp_path / "lie.npz", "features.npy claims float32")
-    # The directory of a ZIP claims sizes of its own.
+    # The ZIP directory states sizes, too.
     np.savez(tmp_path / "sizes.npz", **arrays())
     data = (tmp_path / "sizes.npz").read_bytes()
     place = data.index(b"PK\x01\x02") + 20
@@ -198,7 +198,7 @@ def _h5(file, **changes):
                 group[name] = np.char.encode(values, "utf-8") if texts else values
 
 
-def test_plain_data_sets_of_others_are_read(tmp_path):
+def test_plain_hdf5_datasets_of_others_are_read(tmp_path):
     _h5(tmp_path / "f.h5")
     np.testing.assert_array_equal(read_features(tmp_path / "f.h5").features, table().features)
 
@@ -216,13 +216,13 @@ def test_plain_data_sets_of_others_are_read(tmp_path):
         (lambda g, n: g.create_dataset(n, (6,), h5py.ref_dtype), "its features is object"),
     ],
 )
-def test_what_leads_out_of_an_h5_file_or_unfolds_in_it_is_refused(tmp_path, make, words):
+def test_unsafe_hdf5_datasets_are_refused(tmp_path, make, words):
     (tmp_path / "secret").write_bytes(b"s" * 96)
     _h5(tmp_path / "f.h5", features=make)
     refused(tmp_path / "f.h5", words)
 
 
-def test_a_virtual_data_set_is_refused(tmp_path):
+def test_a_virtual_hdf5_dataset_is_refused(tmp_path):
     _h5(tmp_path / "other.h5")
 
     def virtual(group, name):
@@ -234,13 +234,13 @@ def test_a_virtual_data_set_is_refused(tmp_path):
     refused(tmp_path / "f.h5", "in another file")
 
 
-def test_the_error_is_of_the_file_alone(tmp_path):
-    """Names in a path are text."""
+def test_the_error_names_the_file_in_one_line(tmp_path):
+    """Control characters in a path are escaped."""
     file = tmp_path / "a\nb.npz"
     file.write_bytes(b"PK\x03\x04")
     with pytest.raises(FeaturesError, match=re.escape("a\\nb.npz")):
         read_features(file)
 
 
-def test_the_columns_are_those_of_the_table():
+def test_the_columns_equal_the_fields_of_the_table():
     assert {field.name for field in dataclasses.fields(Features)} == {*NAMES, "about"}

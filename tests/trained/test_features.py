@@ -1,4 +1,4 @@
-"""Features of every network, against means that NumPy takes of what the networks sow."""
+"""Tests features of every network against NumPy means of what the networks sow."""
 
 import functools
 
@@ -15,13 +15,13 @@ from vidjax.models.model_list import variants
 from vidjax.trained.features import layers
 from vidjax.trained.open_weights import open_weights
 
-# One network a family; what all sow is seen in tests/test_models.py too.
+# One network per family; tests/test_models.py covers the sown values of all networks.
 OTHERS = [pytest.param(n, marks=pytest.mark.slow) for n in vidjax.list_models() if n not in TINY]
 RUN = ("r3d_18", *(pytest.param(n, marks=pytest.mark.slow) for n in ("slowfast_50", "i3d")))
 
 
 def shallow(name):
-    """A network with a block a stage, its clip and the shapes of its variables."""
+    """Returns a network of one block per stage, its clip and the shapes of its variables."""
     options, clip = TINY.get(name, ({}, vidjax.model_card(name).clip))
     if "depths" in variants()[name].options and not options:
         options = {"depths": (2, 2, 2, 1) if name.startswith("blvnet") else ONES}
@@ -32,7 +32,7 @@ def shallow(name):
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, *OTHERS])
-def test_every_network_has_an_embedding_and_stages_by_name(name):
+def test_every_network_has_an_embedding_and_named_stages(name):
     with force_lowering("lax"):
         model, clips, variables = shallow(name)
         found = layers(model, variables, clips)
@@ -47,7 +47,7 @@ def test_every_network_has_an_embedding_and_stages_by_name(name):
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_features_are_means_of_what_is_sown_and_the_embedding_is_classified(name):
+def test_features_are_means_of_sown_values_and_the_embedding_is_classified(name):
     options, clip = TINY[name]
     model = vidjax.create_model(name, num_classes=3, **options)
     clips = np.random.default_rng(0).normal(size=(2, *clip, 3)).astype(np.float32)
@@ -74,7 +74,7 @@ def test_features_are_means_of_what_is_sown_and_the_embedding_is_classified(name
     )
 
 
-def test_a_layer_costs_no_more_than_what_is_before_it():
+def test_only_the_part_before_a_layer_is_computed():
     model = vidjax.create_model("r3d_18", num_classes=3, width=4, depths=ONES)
     clips = jnp.zeros((1, 4, 32, 32, 3))
     variables = drawn(model, clips)
@@ -86,13 +86,13 @@ def test_a_layer_costs_no_more_than_what_is_before_it():
     assert flops("stem") < flops("pre_logits")
 
 
-def test_an_unknown_layer_names_those_there_are_nearest_first():
+def test_an_unknown_layer_lists_the_nearest_names_first():
     model, clips, variables = shallow("r3d_18")
     with pytest.raises(ValueError, match="layer 'stag4' is unknown: did you mean 'stage4'.*stem"):
         jax.eval_shape(lambda v, x: vidjax.features(model, v, x, "stag4"), variables, clips)
 
 
-def test_a_trained_network_takes_crops_as_they_are_cut_and_compiles_once(tmp_path, monkeypatch):
+def test_a_trained_network_takes_uint8_crops_and_compiles_once(tmp_path, monkeypatch):
     file = write_checkpoint(tmp_path / "made.safetensors")
     trained = open_weights(f"{NAME}:{file}", OPTIONS)
     crops = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 16, 16, 3), np.uint8)
@@ -104,6 +104,6 @@ def test_a_trained_network_takes_crops_as_they_are_cut_and_compiles_once(tmp_pat
         alone = vidjax.features(trained.model, trained.variables, clip.astype(np.float32))
         np.testing.assert_allclose(found[video, crop], alone[0], rtol=1e-4, atol=1e-5)
     assert trained.features(crops, "stage1", pooled=False).shape[:2] == (2, 3)
-    # Nothing is traced any more.
+    # Nothing is traced again.
     monkeypatch.setattr("vidjax.trained.trained_network.features", None)
     np.testing.assert_array_equal(trained.features(crops), found)

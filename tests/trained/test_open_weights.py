@@ -1,4 +1,4 @@
-"""One network is the same network, whatever it is opened from."""
+"""Tests that a network is the same from whatever source it is opened."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ from vidjax.trained.weights_name import WeightsError, WeightsName
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """A file, and a folder that it was converted into."""
+    """Returns a file, and the folder into which it was converted."""
     root = tmp_path_factory.mktemp("weights")
     file = write_checkpoint(root / "made.safetensors")
     converted_folder.write(
@@ -27,7 +27,7 @@ def places(tmp_path_factory):
     return f"{NAME}:{file}", str(root / "converted")
 
 
-def test_a_file_and_its_converted_folder_open_as_one_network(places):
+def test_a_file_and_its_converted_folder_open_as_the_same_network(places):
     file, converted = open_weights(places[0], OPTIONS), open_weights(places[1])
     assert file.name == converted.name == NAME
     assert file.num_classes == converted.num_classes == 3
@@ -36,7 +36,7 @@ def test_a_file_and_its_converted_folder_open_as_one_network(places):
     assert (file.source, converted.source) == ("made.safetensors", "made up")
 
 
-def test_classes_that_nobody_has_named_are_numbered(places, tmp_path):
+def test_unnamed_classes_are_numbered(places, tmp_path):
     trained = open_weights(places[1])
     small = Preprocessing(4, 1, 16, 20, trained.preprocessing.mean, trained.preprocessing.std)
     video = write_video(tmp_path / "my.mp4", numbered_frames(6, 32, 48))
@@ -45,8 +45,8 @@ def test_classes_that_nobody_has_named_are_numbered(places, tmp_path):
     assert sum(chance for _, chance in named) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_prediction_is_that_of_the_clip_that_read_clip_reads(places, tmp_path):
-    """But for what JPEG loses of the frames on the way."""
+def test_predict_uses_the_clip_of_read_clip(places, tmp_path):
+    """Only JPEG's loss on the stored frames differs."""
     trained = open_weights(places[1])
     seen = Preprocessing(
         4, 2, 16, 20, trained.preprocessing.mean, trained.preprocessing.std, quality=100
@@ -62,8 +62,8 @@ def test_a_prediction_is_that_of_the_clip_that_read_clip_reads(places, tmp_path)
         assert predicted[f"class {index}"] == pytest.approx(float(chance), abs=0.02)
 
 
-def test_an_explanation_of_several_classes_has_each_class_by_itself(places, tmp_path):
-    """Its probabilities need not add up to 1; they are those of the prediction."""
+def test_explanations_of_multi_label_weights_are_per_class(places, tmp_path):
+    """Probabilities need not add up to 1; they equal the prediction's."""
     trained = open_weights(places[1])
     seen = Preprocessing(
         4, 2, 16, 20, trained.preprocessing.mean, trained.preprocessing.std, quality=100
@@ -76,7 +76,7 @@ def test_an_explanation_of_several_classes_has_each_class_by_itself(places, tmp_
     assert explained.probability == pytest.approx(chance, abs=1e-4)
 
 
-def test_frames_can_be_stretched_to_a_size_as_some_projects_did(tmp_path):
+def test_frames_can_be_stretched_to_a_size(tmp_path):
     video = write_video(tmp_path / "my.mp4", numbered_frames(6, 40, 40))
     seen = Preprocessing(2, 1, 16, 16, (0.5,) * 3, (0.5,) * 3, stretched=(16, 32))
     whole = seen.views(1, 3).resized(np.zeros((1, 40, 40, 3), np.uint8))
@@ -93,18 +93,18 @@ def test_frames_can_be_stretched_to_a_size_as_some_projects_did(tmp_path):
         ("C:/weights/i3d", "", "C:/weights/i3d"),
     ],
 )
-def test_what_stands_before_a_colon_is_a_network_if_one_is_called_so(text, network, place):
+def test_text_before_a_colon_is_a_network_if_one_has_that_name(text, network, place):
     wanted = WeightsName.parse(text)
     assert (wanted.network, wanted.place, wanted.text) == (network, place, text)
 
 
-def test_a_place_with_a_colon_that_is_there_is_a_place(tmp_path, monkeypatch):
+def test_an_existing_path_with_a_colon_is_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "i3d:mine").mkdir()
     assert WeightsName.parse("i3d:mine").network == ""
 
 
-def test_a_file_whose_network_nobody_names_is_refused(places):
+def test_a_file_without_a_named_network_is_refused(places):
     with pytest.raises(WeightsError, match=r"is a file: name its network too, as in x3d_m:"):
         open_weights(places[0].partition(":")[2])
 

@@ -1,4 +1,4 @@
-"""What is predicted of videos, against the network itself applied to frames that are read whole."""
+"""Tests predictions of videos against the network applied to all frames."""
 
 import dataclasses
 import functools
@@ -29,7 +29,7 @@ def trained(tmp_path_factory):
 
 
 def brightening(count):
-    """Frames that grow lighter, so that each moment has other probabilities."""
+    """Returns frames that get lighter, so that probabilities differ at each time."""
     return (numbered_frames(count, 32, 48) * np.linspace(0.1, 1, count)[:, None, None, None]).astype("uint8")  # fmt: skip  # noqa: E501
 
 
@@ -40,7 +40,7 @@ def video(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def probabilities(trained):
-    """Of crops `[S, T, H, W, 3]`, by the network alone."""
+    """Returns the network's probabilities of crops `[S, T, H, W, 3]`."""
     apply = jax.jit(functools.partial(trained.model.apply, train=False))
 
     def of_crops(crops):
@@ -51,7 +51,7 @@ def probabilities(trained):
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_windows_have_the_probabilities_of_their_clips(trained, video, probabilities, batch_size):
+def test_windows_have_their_clips_probabilities(trained, video, probabilities, batch_size):
     asked = {"window_stride": 0.2, "start": 0.2, "end": 1.5}
     found = list(predict_windows(trained, video, batch_size=batch_size, **asked))
     wanted = list(windows(video, trained.preprocessing, **asked))
@@ -63,7 +63,7 @@ def test_windows_have_the_probabilities_of_their_clips(trained, video, probabili
     assert len({round(float(w.probabilities[0]), 5) for w in found}) > 5
 
 
-def test_crops_of_a_window_are_averaged_and_the_picture_is_their_centre(
+def test_crops_of_a_window_are_averaged_and_the_image_is_their_centre(
     trained, video, probabilities
 ):
     several = dataclasses.replace(trained, crops=3)
@@ -80,19 +80,19 @@ def test_windows_before_a_break_are_predicted(trained, shared):
     assert len(found) == 4
 
 
-def test_a_piece_is_what_its_frames_say(trained, video, probabilities):
+def test_a_segment_is_predicted_from_its_frames(trained, video, probabilities):
     piece = {"start": 0.4, "end": 0.9}
     frames = read_video(video, **piece, short_side=16).frames
     (crops,) = (trained.views.cut_frames(frames, 0),)
     top = dict(trained.predict(video, 3, **piece))
-    # Stored frames are JPEG, which changes colours a little.
+    # Frames are stored as JPEG, which changes colours slightly.
     expected = probabilities(crops)
     np.testing.assert_allclose([top[name] for name in trained.labels], expected, atol=0.02)
     assert top != dict(trained.predict(video, 3))
 
 
 @pytest.mark.parametrize(("clips", "batch_size"), [(1, 8), (3, 2)])
-def test_each_of_many_videos_is_predicted_as_it_is_alone(trained, tmp_path, clips, batch_size):
+def test_many_videos_are_predicted_like_single_ones(trained, tmp_path, clips, batch_size):
     many = dataclasses.replace(trained, clips=clips)
     for number, count in enumerate((3, 20, 40)):
         write_video(tmp_path / f"{number}.mp4", brightening(count))
@@ -120,7 +120,7 @@ def test_each_of_many_videos_is_predicted_as_it_is_alone(trained, tmp_path, clip
 
 @pytest.mark.parametrize("fps", [None, 10.0])
 @pytest.mark.parametrize("short", ["loop", "pad"])
-def test_a_record_of_some_views_shows_what_one_of_all_frames_shows(video, fps, short):
+def test_a_record_of_views_equals_a_record_of_all_frames(video, fps, short):
     grey = (0.5,) * 3
     for piece in ({}, {"end": 0.12}, {"start": 0.4, "end": 1.2}):
         seen = Preprocessing(4, 2, 16, 16, grey, grey, fps=fps, short=short, stored_side=24)
@@ -133,7 +133,7 @@ def test_a_record_of_some_views_shows_what_one_of_all_frames_shows(video, fps, s
             np.testing.assert_array_equal(views.cut(record, clip), views.cut(whole, clip))
 
 
-def test_a_record_keeps_the_frames_of_its_views_alone(video):
+def test_a_record_keeps_only_the_frames_of_its_views(video):
     seen = Preprocessing(4, 2, 16, 16, (0.5,) * 3, (0.5,) * 3)
     record = as_record(video, seen, seen.views())
     assert len(record.jpegs) == 40

@@ -1,4 +1,4 @@
-"""Tables of predictions: read back, and what an interruption leaves of them."""
+"""Tests that tables of predictions are read back, and what an interruption leaves."""
 
 import csv
 import json
@@ -18,14 +18,14 @@ def table(file):
         return list(csv.DictReader(stream))
 
 
-def test_a_table_has_a_row_a_video_and_a_column_a_class(tmp_path):
+def test_a_table_has_a_row_per_video_and_a_column_per_class(tmp_path):
     file = tmp_path / "p.csv"
     with writing_rows(file, OF_VIDEOS, ABOUT, 3) as write:
         write(VIDEO, TOP)
         write(BROKEN, [])
         assert not file.exists()
     first, second = table(file)
-    # An apostrophe stands before what a spreadsheet would run.
+    # An apostrophe precedes text that a spreadsheet would run.
     assert first == {
         "video": "'=a.mp4", "start": "1.500", "end": "", "label": "walk", "predicted": "walk",
         "probability": "0.750000", "class2": 'say "hi", wave', "probability2": "0.250000",
@@ -35,7 +35,7 @@ def test_a_table_has_a_row_a_video_and_a_column_a_class(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["p.csv"]
 
 
-def test_json_says_the_same_and_of_what_it_is(tmp_path):
+def test_json_contains_the_same_with_its_source(tmp_path):
     file = tmp_path / "p.json"
     with writing_rows(file, OF_VIDEOS, ABOUT, 3) as write:
         write(VIDEO, TOP)
@@ -48,7 +48,7 @@ def test_json_says_the_same_and_of_what_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json"])
-def test_a_table_without_rows_is_a_table(tmp_path, suffix):
+def test_a_table_may_have_no_rows(tmp_path, suffix):
     file = tmp_path / f"p.{suffix}"
     with writing_rows(file, OF_WINDOWS, ABOUT, 400):
         pass
@@ -60,7 +60,7 @@ def test_a_table_without_rows_is_a_table(tmp_path, suffix):
 
 
 def begin(file, rows, then):
-    """Writes rows, then does something else."""
+    """Writes rows, then calls a function."""
     with writing_rows(file, OF_WINDOWS, ABOUT, 2) as write:
         for k in range(rows):
             write({"start": k, "end": k + 1}, TOP)
@@ -72,7 +72,7 @@ def interrupt():
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json"])
-def test_an_interruption_leaves_a_whole_table_that_is_called_unfinished(tmp_path, suffix):
+def test_an_interruption_leaves_a_valid_table_marked_unfinished(tmp_path, suffix):
     with pytest.raises(KeyboardInterrupt):
         begin(tmp_path / f"p.{suffix}", 2, interrupt)
     (left,) = tmp_path.iterdir()
@@ -82,7 +82,7 @@ def test_an_interruption_leaves_a_whole_table_that_is_called_unfinished(tmp_path
         assert (len(found["rows"]), found["finished"]) == (2, False)
     else:
         assert len(table(left)) == 2
-    # It is not written over, nor is a table.
+    # Neither it nor a table is overwritten.
     for there in (left, tmp_path / f"p.{suffix}"):
         there.touch()
         with (
@@ -100,14 +100,14 @@ def test_an_interruption_before_the_first_row_leaves_nothing(tmp_path, suffix):
     assert not list(tmp_path.iterdir())
 
 
-def test_each_row_is_on_the_disk_when_it_is_known(tmp_path):
+def test_each_row_is_written_immediately(tmp_path):
     with writing_rows(tmp_path / "p.csv", OF_WINDOWS, ABOUT, 2) as write:
         for k in range(3):
             write({"start": k, "end": k + 1}, TOP)
             assert len(table(tmp_path / "p.unfinished.csv")) == k + 1
 
 
-def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path):
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path):
     file = tmp_path / "p.csv"
     with pytest.raises(FileExistsError, match=r"p\.csv exists already"):
         begin(file, 1, lambda: file.write_text("another's"))
@@ -115,7 +115,7 @@ def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path):
     assert len(table(tmp_path / "p.unfinished.csv")) == 1
 
 
-def test_a_dangling_link_is_there(tmp_path):
+def test_a_dangling_symlink_counts_as_existing(tmp_path):
     (tmp_path / "p.csv").symlink_to(tmp_path / "nowhere")
     with (
         pytest.raises(FileExistsError, match="exists already"),

@@ -1,4 +1,4 @@
-"""The middle clip of a video, against the video that is read whole."""
+"""Tests the middle clip of a video against all its frames."""
 
 import functools
 
@@ -34,5 +34,5 @@ def test_a_clip_of_a_long_video_takes_little_memory(tmp_path):
     frames = np.broadcast_to(numbered_frames(1, 96, 128), (1000, 96, 128, 3))
     file = write_video(tmp_path / "long.mp4", frames)
     _, peak = peak_of(functools.partial(read_clip, file, seen(fps=25.0)))
-    # All frames would take 4 MB at the side of the crops, 37 MB at their own.
+    # All frames would take 4 MB at the crop's size, 37 MB at the original size.
     assert peak < 2_000_000

@@ -1,4 +1,4 @@
-"""Features of a network that others have trained, of real videos."""
+"""Tests features of real videos by a published network."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ from vidjax.trained.open_weights import open_weights
 
 
 @pytest.mark.slow
-def test_features_of_one_action_are_nearer_than_those_of_others(shared, tmp_path):
+def test_features_of_the_same_action_are_nearest(shared, tmp_path):
     file = shared / "weights/i3d_kinetics400_hassony2.pth"
     videos = shared / "clips/ucf101_few"
     if not (file.is_file() and videos.is_dir()):
@@ -30,7 +30,7 @@ def test_features_of_one_action_are_nearer_than_those_of_others(shared, tmp_path
     similar, same = unit @ unit.T, found.label[:, None] == found.label
     others = ~np.eye(15, dtype=bool)
     assert similar[same & others].mean() > similar[~same].mean() + 0.1
-    # Each video, left out, is told by its nearest other.
+    # Leave-one-out nearest-neighbour classification.
     for row in range(15):
         rest = found.where(np.arange(15) != row)
         alone = found.where(np.arange(15) == row)

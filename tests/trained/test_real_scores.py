@@ -1,4 +1,4 @@
-"""I3D of Kinetics-400 on real videos."""
+"""Tests I3D trained on Kinetics-400 on real videos."""
 
 import dataclasses
 
@@ -14,8 +14,8 @@ CALLED = {
 
 
 @pytest.mark.slow
-def test_i3d_names_the_actions_of_ucf_among_its_four_hundred(shared):
-    """32 frames at 224 pixels, the middle of each video: docs/pretrained.md."""
+def test_i3d_recognises_actions_of_ucf(shared):
+    """The middle 32 frames of each video at 224 pixels, as in docs/pretrained.md."""
     file = shared / "weights/i3d_kinetics400_hassony2.pth"
     trained = vidjax.load_pretrained("i3d", "kinetics400", path=file)
     seen = dataclasses.replace(trained.preprocessing, frames=32)
@@ -23,5 +23,5 @@ def test_i3d_names_the_actions_of_ucf_among_its_four_hundred(shared):
     videos = sorted((shared / "clips/ucf101_few").rglob("*.avi"))
     assert len(videos) == 15
     right = [trained.predict(video, top=1)[0][0] == CALLED[video.parent.name] for video in videos]
-    # One may fall to another decoder's rounding.
+    # Another decoder's rounding may change one of them.
     assert sum(right) >= 14

@@ -1,4 +1,4 @@
-"""Tests what evaluations report of methods: the same as the network sows, averaged over views."""
+"""Tests that evaluations report the sown readings of methods, averaged over views."""
 
 import json
 
@@ -26,7 +26,7 @@ def opened(**options):
 
 @pytest.fixture(scope="module")
 def scored():
-    """An experiment with two methods, variables, and the scores of all videos."""
+    """Returns an experiment with two methods, variables, and the scores of all videos."""
     experiment = opened(class_reg={}, srtg={"placement": "final", "layers": 1}, gate="hard")
     network = experiment.network
     clip = np.zeros((1, *network.clip_shape), np.float32)
@@ -63,7 +63,7 @@ def test_readings_are_means_over_all_views(scored):
     assert 0 < found.readings["right/layer1"] < 1
 
 
-def test_scores_are_those_without_readings(scored):
+def test_readings_do_not_change_scores(scored):
     experiment, variables, found = scored
     scorer = Scorer(experiment)
     (scores,), labels = scorer.score_each([variables])
@@ -72,13 +72,13 @@ def test_scores_are_those_without_readings(scored):
     assert set(found.clips) == {"clip_top1"}
 
 
-def test_the_report_has_the_readings(scored, tmp_path):
+def test_the_report_contains_the_readings(scored, tmp_path):
     experiment, _, found = scored
     file, *_ = Scorer(experiment).report(tmp_path, 3, found)
     assert json.loads(file.read_text())["readings"] == dict(found.readings)
 
 
-def test_networks_without_methods_have_none():
+def test_networks_without_methods_have_no_readings():
     experiment = opened()
     network = experiment.network
     clip = np.zeros((1, *network.clip_shape), np.float32)

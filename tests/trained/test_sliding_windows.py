@@ -1,4 +1,4 @@
-"""Sliding windows against slices of the video that is read whole."""
+"""Tests sliding windows against slices of all frames."""
 
 import functools
 import tracemalloc
@@ -24,7 +24,7 @@ def video(tmp_path_factory):
 
 
 def expected(file, preprocessing, *, crops=1, start=None, end=None, window_stride=None):
-    """Starts, ends and crops as slices of all frames."""
+    """Returns the starts, ends and crops as slices of all frames."""
     whole = read_video(file, fps=preprocessing.fps, start=start, end=end, short_side=32)
     views, span = preprocessing.views(crops=crops), (preprocessing.frames - 1) * preprocessing.stride + 1  # fmt: skip  # noqa: E501
     step = span if window_stride is None else window_stride * whole.fps
@@ -71,32 +71,32 @@ def test_windows_of_hard_files_are_slices_of_the_whole_video(shared, name):
     compare(shared / "clips/hard" / name, seen(frames=8, stride=2, fps=10.0), window_stride=0.4)
 
 
-def test_windows_follow_one_another_and_the_last_ends_with_the_video(video):
+def test_windows_are_consecutive_and_the_last_ends_with_the_video(video):
     found = compare(video, seen(frames=8))
     begins = [read_numbers(window.crops[0])[:1] for window in windows(video, seen_wide(8))]
     assert begins == [[0], [8], [16], [24], [32], [40], [42]]
     assert [round(window.start * 25) for window in found] == [0, 8, 16, 24, 32, 40, 42]
     assert found[-1].end == pytest.approx(2.0)
-    # Nothing is left over where the length divides the video.
+    # No frame remains if the window length divides the video's.
     assert len(list(windows(video, seen(frames=10)))) == 5
 
 
 def seen_wide(frames):
-    """Crops in which the numbers of `numbered_frames` can be read."""
+    """Returns crops in which the numbers of `numbered_frames` are readable."""
     return Preprocessing(frames, 1, 64, 64, GREY, GREY, stretched=(64, 64))
 
 
-def test_windows_apart_leave_out_what_is_between_them(video):
+def test_windows_with_gaps_skip_the_frames_between(video):
     found = compare(video, seen(frames=4), window_stride=0.8)
     assert [round(window.start * 25) for window in found] == [0, 20, 40]
-    # A window that would begin in the video and run past its end is moved back.
+    # A window that would extend past the end is moved back.
     found = compare(video, seen(frames=4), window_stride=0.96)
     assert [round(window.start * 25) for window in found] == [0, 24, 46]
 
 
 @pytest.mark.parametrize("short", ["loop", "hold", "pad", "repeat"])
 @pytest.mark.parametrize("fit", [False, True])
-def test_a_video_shorter_than_a_window_is_filled_up(tmp_path, short, fit):
+def test_a_video_shorter_than_a_window_is_padded(tmp_path, short, fit):
     file = write_video(tmp_path / "short.mp4", numbered_frames(5))
     (window,) = compare(file, seen(frames=4, stride=3, short=short, fit=fit))
     assert (window.start, window.end) == (0.0, pytest.approx(0.2))
@@ -115,7 +115,7 @@ def test_windows_before_a_break_are_given(shared):
     assert begins == [0, 6, 12, 18]
 
 
-def test_what_cannot_be_is_refused(video, tmp_path):
+def test_invalid_windows_are_refused(video, tmp_path):
     for window_stride in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="window_stride = "):
             next(windows(video, seen(), window_stride=window_stride))
@@ -134,7 +134,7 @@ def _count(slide):
 
 
 def peak_of(work):
-    """What `work` gives, and the most bytes that it takes at a time."""
+    """Returns the result of `work` and its peak memory in bytes."""
     tracemalloc.start()
     try:
         return work(), tracemalloc.get_traced_memory()[1]
@@ -153,5 +153,5 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
         found, peak = peak_of(functools.partial(_count, slide))
         assert found == -(-count // 31)
         peaks.append(peak)
-    # All frames would take 3 MB more.
+    # All frames would need another 3 MB.
     assert peaks[1] < peaks[0] + 200_000

@@ -1,4 +1,4 @@
-"""The picture of what happens when, looked at pixel by pixel."""
+"""Tests the timeline image by its pixels."""
 
 import tracemalloc
 
@@ -10,7 +10,7 @@ from vidjax.trained.predicting import WindowPrediction
 from vidjax.trained.timeline import Timeline
 
 BLUE, ORANGE = (0, 114, 178), (230, 159, 0)
-# The part of the picture that is the axis of time, from its beginning to its end.
+# The part of the image with the time axis, from start to end.
 AXIS = slice(300, 1410)
 
 
@@ -28,19 +28,19 @@ def drawn(file, found, labels):
 
 
 def where(picture, colour):
-    """The share of time at which a colour is to be seen, `[width]` yes or no."""
+    """Returns at which times a colour is visible, bool `[width]`."""
     return (np.abs(picture[:, AXIS].astype(int) - colour) < 3).all(axis=2).any(axis=0)
 
 
 def two_classes(count, length=1.0):
-    """The second of four classes for a quarter of the time, then the fourth."""
+    """Returns the second of four classes for a quarter of the time, then the fourth."""
     for k in range(count):
         first = k < count / 4
         yield window(k * length, length, (0.001, 0.99 if first else 0.001, 0.001, 0.001 if first else 0.99), shade=250 if first else 90)  # fmt: skip  # noqa: E501
 
 
 @pytest.mark.parametrize("count", [8, 3000])
-def test_each_class_has_its_colour_when_it_happens(tmp_path, count):
+def test_each_class_is_drawn_in_its_colour_at_its_times(tmp_path, count):
     labels = ["never", "first", "nor this", "second"]
     picture = drawn(tmp_path / "a.png", two_classes(count), labels)
     quarter = (AXIS.stop - AXIS.start) // 4
@@ -48,11 +48,11 @@ def test_each_class_has_its_colour_when_it_happens(tmp_path, count):
         expected = np.zeros(AXIS.stop - AXIS.start, bool)
         expected[times] = True
         assert (where(picture, colour) == expected).mean() > 0.99
-    # Two rows: classes that never come near to winning have none.
+    # Two rows: classes that are never likely have none.
     assert picture.shape[0] == round(120 * (0.5 + 0.34 + 2 * 0.42 + 0.42 + 0.8 + 0.15))
 
 
-def test_frames_stand_below_their_times(tmp_path):
+def test_frames_are_drawn_below_their_times(tmp_path):
     picture = drawn(tmp_path / "a.png", two_classes(80), list("abcd"))
     film = picture[-60, AXIS, 0].astype(int)
     quarter = len(film) // 4
@@ -60,7 +60,7 @@ def test_frames_stand_below_their_times(tmp_path):
     assert np.median(film[quarter + 50 :]) == 90
 
 
-def test_windows_apart_or_over_one_another_fill_the_time_up(tmp_path):
+def test_separate_or_overlapping_windows_cover_the_whole_time(tmp_path):
     for length, every in ((1.0, 5.0), (5.0, 1.0)):
         found = [window(k * every, length, (0.99, 0.01)) for k in range(20)]
         picture = drawn(tmp_path / f"{every}.png", found, ["one", "two"])
@@ -77,12 +77,12 @@ def test_memory_is_bounded():
         if k in (5_000, 11_999):
             peaks.append(tracemalloc.get_traced_memory()[1])
     tracemalloc.stop()
-    # 7,000 more windows alone have 11 MB of probabilities and 190 MB of pictures.
+    # 7,000 more windows have 11 MB of probabilities and 190 MB of images.
     assert peaks[1] < 1.02 * peaks[0]
 
 
-def test_averages_are_those_of_all_windows(tmp_path):
-    """However often windows are put together, to the last and incomplete ones."""
+def test_averages_cover_all_windows(tmp_path):
+    """Holds for any number of merges, and for the incomplete last windows."""
     count = 2777
     found = [window(k, 1, (0.5 + 0.4 * np.sin(k / 400), 0.5 - 0.4 * np.sin(k / 400))) for k in range(count)]  # fmt: skip  # noqa: E501
     line = Timeline()
@@ -97,7 +97,7 @@ def test_averages_are_those_of_all_windows(tmp_path):
 @pytest.mark.parametrize(
     ("seconds", "count"), [(0.3, 1), (2.0, 3), (59.0, 40), (3700.0, 90), (400_000.0, 20)]
 )
-def test_any_length_and_any_name_can_be_drawn(tmp_path, seconds, count):
+def test_any_length_and_name_can_be_drawn(tmp_path, seconds, count):
     labels = ["$x$ _^", "line\nbreak", "very long " * 40, "\x1b[31mred", "x"]
     found = [
         window(k * seconds / count, seconds / count, np.roll([0.6, 0.1, 0.1, 0.1, 0.1], k))
@@ -108,7 +108,7 @@ def test_any_length_and_any_name_can_be_drawn(tmp_path, seconds, count):
     assert picture.std() > 5
 
 
-def test_nothing_is_no_timeline(tmp_path):
+def test_an_empty_timeline_is_refused(tmp_path):
     with pytest.raises(ValueError, match="needs at least one window"):
         Timeline().draw(tmp_path / "a.png", ["a"], "")
     assert not list(tmp_path.iterdir())

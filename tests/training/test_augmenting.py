@@ -72,14 +72,14 @@ def eight(tmp_path_factory):
     return folder, json.loads(done.stdout.splitlines()[0])
 
 
-def test_on_eight_devices_each_augments_its_own_clips_as_the_host_does(eight):
+def test_eight_devices_augment_their_clips_like_the_host(eight):
     _, found = eight
     assert found["difference"] == 0
     assert found["changed"] > 12
     assert (found["rows"], found["messages"]) == (2, [])
 
 
-def test_a_run_that_augments_on_eight_devices_learns_as_one_that_does_on_the_host(eight):
+def test_a_run_augmenting_on_eight_devices_equals_one_on_the_host(eight):
     folder, _ = eight
     lines = [
         [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()]
@@ -101,7 +101,7 @@ class Small(nn.Module):
 
 
 @pytest.mark.parametrize("fields", [{}, {"accumulate": 2}, {"mix": 1.0}])
-def test_a_step_on_what_the_host_left_undone_is_the_step_on_what_it_did(fields):
+def test_a_step_that_augments_equals_a_step_on_augmented_clips(fields):
     source = SyntheticSplit(num_classes=4, videos=8, frames=4, size=24)
     shape, optimizer = ClipShape(frames=2, stride=1, size=20), optax.sgd(0.1)
     mesh = make_mesh(MeshConfig(-1, 1))

@@ -15,7 +15,7 @@ from vidjax.training.step import Step
 
 HALF, FULL = jnp.dtype("bfloat16"), jnp.dtype("float32")
 SMALL = {"width": 8, "depths": (1, 1, 0, 0)}
-# Name, options, clip: what each has that others have not is in it.
+# Name, options and clip; each case has layers that the others lack.
 CASES = {
     "plain": ("r3d_18", SMALL | {"dropout": 0.5}, (4, 16, 16)),
     "channel-wise, excited": ("x3d_s", SMALL | {"neck": 8}, (4, 32, 32)),
@@ -29,8 +29,7 @@ CASES = {
 
 @functools.cache
 def traced(case):
-    """The step's program and first state, and the types of what it gives and of what its
-    optimiser is given."""
+    """Returns the step's program, first state, and the dtypes of its results and gradients."""
     name, options, clip = CASES[case]
     model = vidjax.create_model(name, num_classes=3, dtype=jnp.bfloat16, **options)
     sgd, types = optax.sgd(0.1, momentum=0.9), {}
@@ -74,24 +73,24 @@ def is_features(value):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_convolution_is_of_bfloat16(case):
+def test_every_convolution_uses_bfloat16(case):
     found = operations(case, "conv_general_dilated")
     kernels = [
         path[-2].key
         for path, leaf in jax.tree_util.tree_leaves_with_path(traced(case)[1].params)
         if leaf.ndim == 5
     ]
-    # Each forward, for its kernel and, but for those that see the clip itself, for its input.
+    # One forward, one for the kernel's gradient, and one for the input's except at the clip.
     assert len(found) >= 3 * len(kernels) - 2
     assert {value.dtype for each in found for value in (*each.inputs, *each.outputs)} == {HALF}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_products_in_float32_are_of_means_not_of_features(case):
-    """Classifier, gates, excitation, cells and Class Regularization see means of positions.
+def test_only_means_are_multiplied_in_float32(case):
+    """The classifier, gates, excitation, cells and Class Regularization read means over positions.
 
-    Features are multiplied in float32 by constants alone, in the resizing of multi-temporal
-    convolutions. What is multiplied by itself is a gradient, for the norm of all.
+    Features are multiplied in float32 only by constants, when multi-temporal convolutions resize
+    them. A product of an array with itself is part of the gradient norm.
     """
     program = traced(case)[0]
     varying = program.depending_on(program.inputs)
@@ -103,10 +102,10 @@ def test_products_in_float32_are_of_means_not_of_features(case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_is_added_up_in_bfloat16(case):
+def test_no_sum_uses_bfloat16(case):
     sums = operations(case, "reduce_sum", "cumsum", "dot_general", "reduce_window_sum")
     assert sums
-    # Whole numbers are readable clips.
+    # Integers count readable clips.
     assert {value.dtype for each in sums for value in each.outputs} <= {FULL, jnp.dtype("int32")}
 
 
@@ -120,9 +119,9 @@ def test_state_gradients_and_metrics_are_float32(case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_norms_give_bfloat16_and_count_in_float32(case):
+def test_norms_return_bfloat16_and_compute_in_float32(case):
     program, state, _ = traced(case)
-    # What depends on nothing, such as zeros, stands once for all layers.
+    # Constants, such as zeros, appear once for all layers.
     moving = program.depending_on(program.inputs)
     means = [
         [part.key for part in path[:-1]]
@@ -142,14 +141,14 @@ def test_norms_give_bfloat16_and_count_in_float32(case):
             for value in each.inputs
             if value in given and value in moving and is_features(value)
         ]
-        # TAM normalises means of positions, in float32.
+        # TAM normalises means over positions, in float32.
         assert {value.dtype for value in leaving} <= {HALF}
         assert leaving or case == "adaptive"
 
 
 @pytest.mark.parametrize("case", sorted(set(CASES) - {"multi-temporal"}))
 def test_the_backward_pass_keeps_features_in_bfloat16(case):
-    """SoftPool, in multi-temporal convolutions, keeps its windows in float32."""
+    """SoftPool in multi-temporal convolutions keeps its windows in float32."""
     name, options, clip = CASES[case]
     model = vidjax.create_model(name, num_classes=3, dtype=jnp.bfloat16, **options)
     rngs = {"noise": jax.random.key(0), "dropout": jax.random.key(1)}
@@ -167,5 +166,5 @@ def test_the_backward_pass_keeps_features_in_bfloat16(case):
         x = jax.ShapeDtypeStruct((2, *clip, 3), jnp.float32)
         pull = jax.eval_shape(kept, state.params, state.batch_stats, x)
     features = [leaf for leaf in jax.tree.leaves(pull) if leaf.ndim == 5 and leaf.shape[0] == 2]
-    # Where an activation is zero is kept as true and false.
+    # The zeros of activations are kept as booleans.
     assert types_of(features) == {HALF, jnp.dtype(bool)}

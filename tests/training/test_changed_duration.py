@@ -1,4 +1,4 @@
-"""Tests runs with a changed duration: they continue, with the schedule of the new length."""
+"""Tests that runs with a changed duration continue with the schedule of the new length."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ class KilledError(Exception):
 
 
 def killed_at(step, monkeypatch, run):
-    """Runs until a step, after which nothing more happens."""
+    """Runs until a step and is then killed."""
     add = meter.Meter.add
 
     def fatal(self, number, metrics):
@@ -81,14 +81,14 @@ def lengthened(finished, notes, tmp_path_factory):
 
 
 def cosine(step, total):
-    """Returns the learning rate of a step, counted from 0, by the formula."""
+    """Returns the cosine learning rate of a step, counted from 0."""
     warmup = total // 10
     if step < warmup:
         return 0.02 * step / warmup
     return 0.02 * (1 + np.cos(np.pi * (step - warmup) / (total - warmup))) / 2
 
 
-def test_the_run_goes_on_and_its_rate_follows_the_new_length(finished, lengthened):
+def test_the_run_continues_with_the_schedule_of_the_new_length(finished, lengthened):
     assert metrics(lengthened).startswith(metrics(finished))
     for line in read_metrics(lengthened / "metrics.jsonl"):
         if line["split"] == "train":
@@ -99,7 +99,7 @@ def test_the_run_goes_on_and_its_rate_follows_the_new_length(finished, lengthene
     assert [line["step"] for line in tested] == [FIRST, LONGER]
 
 
-def test_it_says_where_it_goes_on_and_what_the_schedule_does(lengthened, notes):
+def test_a_note_states_the_step_and_the_schedule(lengthened, notes):
     assert lengthened.is_dir()
     told = next(note for note in notes if note.startswith("train.duration changed"))
     was, now = cosine(FIRST, FIRST), cosine(FIRST, LONGER)
@@ -111,8 +111,8 @@ def test_it_says_where_it_goes_on_and_what_the_schedule_does(lengthened, notes):
 
 
 @pytest.mark.slow
-def test_at_a_constant_rate_it_ends_as_a_run_that_was_that_long_from_the_start(tmp_path):
-    """So the optimiser's state, the order of the data and what is drawn have all gone on."""
+def test_at_a_constant_rate_it_equals_a_run_of_that_length(tmp_path):
+    """So the optimiser's state, the data order and the random numbers all continue."""
     constant = {"schedule__name": "constant", "schedule__warmup": "0%"}
     train(config(**constant), tmp_path / "longer")
     for workdir in (tmp_path / "longer", tmp_path / "at_once"):
@@ -123,7 +123,7 @@ def test_at_a_constant_rate_it_ends_as_a_run_that_was_that_long_from_the_start(t
     assert all(np.array_equal(ours[1][name], theirs[1][name]) for name in theirs[1])
 
 
-def test_what_the_run_was_stays_beside_what_it_is(finished, lengthened):
+def test_the_previous_configuration_is_kept(finished, lengthened):
     assert read_config(lengthened)["train"]["duration"] == "20 steps"
     kept = lengthened / "config-until-step10.json"
     assert kept.read_text() == (finished / "config.json").read_text()
@@ -131,7 +131,7 @@ def test_what_the_run_was_stays_beside_what_it_is(finished, lengthened):
     assert earlier_configs(finished) == []
 
 
-def test_a_killed_longer_run_ends_in_the_same_arrays_and_lines(
+def test_a_killed_longer_run_ends_with_the_same_arrays_and_lines(
     finished, lengthened, tmp_path, monkeypatch
 ):
     workdir = tmp_path / "run"
@@ -149,8 +149,8 @@ def test_a_killed_longer_run_ends_in_the_same_arrays_and_lines(
 
 
 @pytest.mark.slow
-def test_the_evaluation_that_was_due_at_the_old_end_is_made_up_for(finished, lengthened, tmp_path):
-    """The run ended between its last checkpoint and the evaluation, and goes on longer."""
+def test_the_final_evaluation_of_the_old_length_is_made_up(finished, lengthened, tmp_path):
+    """The run ended between its last checkpoint and the evaluation, and is then extended."""
     workdir = tmp_path / "run"
     shutil.copytree(finished, workdir)
     lines = metrics(finished).splitlines(keepends=True)
@@ -162,7 +162,7 @@ def test_the_evaluation_that_was_due_at_the_old_end_is_made_up_for(finished, len
 
 
 @pytest.mark.slow
-def test_an_unfinished_run_goes_on_longer_from_its_checkpoint(tmp_path, monkeypatch):
+def test_an_unfinished_run_continues_from_its_checkpoint(tmp_path, monkeypatch):
     workdir = tmp_path / "run"
     killed_at(8, monkeypatch, lambda: train(config(), workdir))
     assert train(config("11 steps", eval__size=18), workdir).step == 11
@@ -183,14 +183,14 @@ def test_an_unfinished_run_goes_on_longer_from_its_checkpoint(tmp_path, monkeypa
         ({"duration": "20 steps", "schedule__name": "constant"}, "schedule.name is 'cosine' there"),
     ],
 )
-def test_nothing_else_changes_and_what_is_done_stays_done(finished, changes, message):
+def test_other_changes_and_a_shorter_duration_are_refused(finished, changes, message):
     before = {file: file.read_bytes() for file in finished.glob("*.json*")}
     with pytest.raises(ValueError, match=message):
         train(config(**changes), finished)
     assert {file: file.read_bytes() for file in finished.glob("*.json*")} == before
 
 
-def test_a_multigrid_whose_batches_would_have_been_others_is_refused(tmp_path, monkeypatch):
+def test_changed_multigrid_batches_are_refused(tmp_path, monkeypatch):
     stages = {
         "multigrid__cycle": "long",
         "multigrid__over": "stage",

@@ -34,7 +34,7 @@ def config(**settings):
     return from_mapping(made)
 
 
-def test_rare_classes_weigh_more_and_the_mean_over_videos_is_one():
+def test_rare_classes_have_larger_weights_with_mean_one_over_videos():
     counts = np.array([8, 2, 0, 5])
     balanced, roots = weigh("balanced", counts, "abcd"), weigh("inverse_sqrt", counts, "abcd")
     # n / (K count) of the K = 3 classes that have videos.
@@ -71,7 +71,7 @@ def test_a_table_is_matched_by_name_in_any_order(tmp_path):
         ([], "has no weight for '=up', 'sit', 'walk'"),
     ],
 )
-def test_a_table_that_does_not_fit_is_one_line(tmp_path, rows, message):
+def test_a_table_that_does_not_fit_is_refused_in_one_line(tmp_path, rows, message):
     file = table(tmp_path, *rows)
     with pytest.raises(ConfigError, match="train.class_weights: ") as caught:
         weigh(str(file), COUNTS, NAMES)
@@ -85,7 +85,7 @@ def test_a_table_without_the_columns_is_refused(tmp_path):
         weigh(str(table(tmp_path, "walk,1", header="class,w")), COUNTS, NAMES)
 
 
-def test_a_run_keeps_its_weights_and_refuses_others(tmp_path):
+def test_a_run_stores_its_class_weights_and_refuses_others(tmp_path):
     ours = ClassWeights(NAMES, COUNTS, (1 / 3, 2.0, 0.1))
     ours.keep(tmp_path)
     text = (tmp_path / "class_weights.csv").read_text()
@@ -96,7 +96,7 @@ def test_a_run_keeps_its_weights_and_refuses_others(tmp_path):
         ClassWeights(NAMES, COUNTS, (1 / 3, 3.0, 0.1)).keep(tmp_path)
 
 
-def test_without_weights_nothing_is_read_and_nothing_written(tmp_path):
+def test_without_class_weights_nothing_is_read_or_written(tmp_path):
     class Unasked(SyntheticSplit):
         def labels(self):
             pytest.fail("labels were asked for")
@@ -107,7 +107,7 @@ def test_without_weights_nothing_is_read_and_nothing_written(tmp_path):
     assert list(startup_notes(config(), classes)) == []
 
 
-def test_what_is_on_is_said():
+def test_active_options_are_reported():
     on = config(
         train__class_weights="balanced",
         train__sampling="balanced",
@@ -130,7 +130,7 @@ def test_what_is_on_is_said():
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """A run with all options on, its table of weights, and its configuration."""
+    """Returns a run with all options active, its table of class weights and its configuration."""
     folder = tmp_path_factory.mktemp("weighted")
     rows = [f"brightness {k},{weight}" for k, weight in ((2, 4), (0, 1), (1, 0.5))]
     on = config(
@@ -145,7 +145,7 @@ def everything(tmp_path_factory):
     return folder, on
 
 
-def test_a_run_with_all_of_it_goes_on_bit_for_bit(everything, tmp_path, capsys):
+def test_a_run_with_all_options_resumes_bit_for_bit(everything, tmp_path, capsys):
     folder, on = everything
     again = tmp_path / "run"
     shutil.copytree(folder / "run", again)
@@ -175,7 +175,7 @@ def test_a_run_whose_table_was_edited_is_refused(everything, tmp_path):
         file.write_text(kept)
 
 
-def test_weights_change_what_is_learnt_and_what_is_said_of_the_loss(everything, tmp_path):
+def test_class_weights_change_training_and_the_reported_loss(everything, tmp_path):
     folder, on = everything
     settings = {"train__sampling": "balanced", "train__mixup": 0.8, "train__cutmix": 1.0}
     plain = config(**settings, train__accumulate=2, augment__also=dict(on.augment.also))
@@ -184,13 +184,13 @@ def test_weights_change_what_is_learnt_and_what_is_said_of_the_loss(everything, 
         [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         for run in (folder / "run", tmp_path / "run")
     )
-    # The same clips, which weigh differently.
+    # The same clips with different weights.
     assert ours[0]["top1"] == theirs[0]["top1"]
     assert ours[0]["loss"] != theirs[0]["loss"]
     assert not (tmp_path / "run/class_weights.csv").exists()
 
 
-def test_a_table_that_is_not_there_is_refused_before_anything_begins(tmp_path):
+def test_a_missing_table_is_refused_at_the_start(tmp_path):
     run = tmp_path / "run"
     setting = "--config.train.class_weights=absent.csv"
     done = run_command("experiments.train", "--config=synthetic", f"--workdir={run}", setting)

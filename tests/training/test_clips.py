@@ -26,9 +26,9 @@ def small(**changes):
     return config
 
 
-def test_training_batches_are_those_of_a_run():
+def test_training_batches_equal_those_of_a_run():
     found = vidjax.clips(small(), normalized=False, epochs=3)
-    # 3 epochs of 7 videos, 2 a batch, rounded as the steps of a run are.
+    # 3 epochs of 7 videos in batches of 2, rounded like the steps of a run.
     assert len(found) == 11
     config = from_mapping(small(train={"batch_size": 2, "duration": "3 epochs"}))
     for number, batch in enumerate(found):
@@ -39,7 +39,7 @@ def test_training_batches_are_those_of_a_run():
     assert number == 10
 
 
-def test_colours_are_normalised_as_the_network_wants_them():
+def test_clips_are_normalised_for_the_network():
     config = small(model={"options": SMALL["model"]["options"], "mean": (0.5, 0.25, 0.1)})
     config.model.std = (0.5, 0.2, 0.1)
     raw, found = (vidjax.clips(config, normalized=each)[0]["clip"] for each in (False, True))
@@ -48,7 +48,7 @@ def test_colours_are_normalised_as_the_network_wants_them():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_what_is_left_to_the_device_is_done():
+def test_device_augmentation_is_applied():
     augment = {"device": True, "chain": 0.9, "crop": "fixed"}
     host = vidjax.clips(small(augment={**augment, "device": False}), normalized=False)[0]
     device = vidjax.clips(small(augment=augment), normalized=False)[0]
@@ -56,7 +56,7 @@ def test_what_is_left_to_the_device_is_done():
     np.testing.assert_allclose(device["clip"].astype(int), host["clip"], atol=1)
 
 
-def test_evaluation_shows_each_video_once_a_row_a_view():
+def test_evaluation_has_each_video_once_with_a_row_per_view():
     config = small(eval={"clips": 2, "crops": 3, "size": 8, "short_side": 16, "batch_size": 2})
     found = vidjax.clips(config, "test", normalized=False, eval={"crops": 1})
     assert (found.training, len(found)) == (False, 7)
@@ -99,6 +99,6 @@ def test_a_folder_of_videos_is_enough(tmp_path):
         ("nowhere.csv", {}, "nowhere.csv does not exist"),
     ],
 )
-def test_what_is_wrong_is_named(source, settings, message):
+def test_errors_are_named(source, settings, message):
     with pytest.raises(ValueError, match=message):
         vidjax.clips(source, **settings)

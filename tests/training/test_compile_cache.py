@@ -28,7 +28,7 @@ def start(expected=None, **environment):
     return int(found), int(missed)
 
 
-def test_a_second_process_finds_what_the_first_compiled(tmp_path):
+def test_a_second_process_reuses_compiled_programs(tmp_path):
     home = {"XDG_CACHE_HOME": str(tmp_path)}
     found, missed = start(**home)
     assert found == 0
@@ -39,7 +39,7 @@ def test_a_second_process_finds_what_the_first_compiled(tmp_path):
     assert missed == 0
 
 
-def test_settings_of_jax_win(tmp_path):
+def test_settings_of_jax_take_precedence(tmp_path):
     elsewhere = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "elsewhere")}
     start(XDG_CACHE_HOME=str(tmp_path / "home"), **elsewhere)
     assert (tmp_path / "elsewhere").is_dir()
@@ -47,7 +47,7 @@ def test_settings_of_jax_win(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-def test_the_short_programs_that_draw_weights_are_kept_on_disk(tmp_path):
+def test_short_initialisation_programs_are_cached(tmp_path):
     home = {"XDG_CACHE_HOME": str(tmp_path)}
     start(expected=0.02, **home)
     start(expected=0.5, JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0.5", **home)

@@ -1,4 +1,4 @@
-"""How much of a network XLA compiles: each kind of block once, however many there are."""
+"""Tests that XLA compiles each kind of block once, for any number of blocks."""
 
 import functools
 
@@ -14,7 +14,7 @@ from vidjax.run.network import Network
 from vidjax.training.compile_step import lower_step
 
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
-# Blocks of the last stage, which are alike but for the first one.
+# Blocks of the last stage, which are equal except for the first.
 FEW, MORE = 2, 4
 
 
@@ -38,7 +38,7 @@ def step_kernels(name, last):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["r3d_18", "mtnet_s"])
-def test_blocks_like_another_add_hardly_a_kernel_to_a_step(name):
+def test_repeated_blocks_add_hardly_any_kernels_to_a_step(name):
     few, more = step_kernels(name, FEW), step_kernels(name, MORE)
-    # Sums over all parameters have a kernel for each number of them.
+    # Sums over all parameters have one kernel for each number of parameters.
     assert few < more < 1.1 * few

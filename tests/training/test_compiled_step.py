@@ -1,4 +1,4 @@
-"""Tests what XLA makes of a network and its training step: donation and fusion."""
+"""Tests how XLA compiles a network and its training step: donation and fusion."""
 
 import functools
 import math
@@ -21,8 +21,8 @@ from vidjax.training.compile_step import lower_step
 
 OPTIONS = {"width": 8, "depths": (1, 1, 0, 0)}
 FRAMES, SIZE = 4, 32
-# The norms of that network, and how many arrays of features the pass of their activation reads:
-# the convolution's, and at the end of a block the other summand.
+# The network's norms, and the number of feature arrays that the fused pass reads: the
+# convolution's result, and at the end of a block also the shortcut.
 NORMS = {
     "stem_layer/norm": 1,
     "layer1/block1/norm1": 1,
@@ -35,7 +35,7 @@ NORMS = {
 
 @functools.cache
 def trained(lowering="auto"):
-    """The step as the loop compiles it, with its network and its first state."""
+    """Returns the step as compiled by the loop, with its network and first state."""
     config = synthetic.get_config()
     config.model.options = OPTIONS
     config.data.options = {"num_classes": 3}
@@ -60,7 +60,7 @@ def batch(network):
 
 
 def evaluated(lowering):
-    """The text of an evaluation pass."""
+    """Returns the compiled text of an evaluation pass."""
     model = vidjax.create_model("r3d_18", num_classes=3, **OPTIONS)
     clip = jax.ShapeDtypeStruct((2, FRAMES, SIZE, SIZE, 3), jnp.float32)
     with force_lowering(lowering):
@@ -84,7 +84,7 @@ def read(program):
 
 
 def normalised(program, norm):
-    """Where the results of a norm, of all positions, are computed."""
+    """Returns the computations that produce a norm's results at all positions."""
     return [
         (where, line)
         for where in read(program)
@@ -95,7 +95,7 @@ def normalised(program, norm):
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_norm_and_activation_are_one_pass_over_the_convolution(program, norm):
+def test_norm_and_activation_are_fused_into_one_pass(program, norm):
     found = normalised(program, norm)
     assert found
     assert not any(where.leaves(line) for where, line in found)
@@ -109,21 +109,21 @@ def test_norm_and_activation_are_one_pass_over_the_convolution(program, norm):
         parameters = [line for line in where.lines if line.opcode == "parameter"]
         channels = found[0][1].shape[-1]
         features = [line for line in parameters if line.size > channels]
-        # A CPU's convolution may itself end in a sum, of which the pass then reads the summands.
+        # On a CPU the convolution may end in a sum; the pass then reads its summands.
         assert "CPU" in program or len(features) == NORMS[norm]
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_in_evaluation_that_pass_is_made_once(norm):
+def test_evaluation_has_one_such_pass(norm):
     assert len(normalised("evaluation", norm)) == 1
 
 
-def test_the_step_gives_its_state_away_and_works_in_its_place():
+def test_the_step_donates_its_state_and_updates_in_place():
     step, network, state = trained()
     sizes = step.memory_analysis()
     owned = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     assert sizes.alias_size_in_bytes == owned
-    # Parameters, momentum and average are of one size.
+    # Parameters, momentum and moving average have the same size.
     assert owned > 3 * 4 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params))
     mine = jax.tree.map(jnp.copy, state)
     given = batch(network)

@@ -1,4 +1,4 @@
-"""Tests the report on what a run spends its time on, over its starts."""
+"""Tests the report of how a run spends its time, over all its starts."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ KILLED = [
     line(1.0, 0, starting=10, compiling=20),
     line(1.0, 100, starting=10, compiling=20, steps=50, waiting=5),
     line(1.0, 150, starting=10, compiling=20, steps=75, waiting=8, evaluation=7),
-    # It resumes after step 100, and is killed before the next checkpoint.
+    # It resumes after step 100 and is killed before the next checkpoint.
     line(2.0, 100, starting=4, compiling=1),
     line(2.0, 130, starting=4, compiling=1, steps=15, waiting=1),
     line(3.0, 100, starting=4, compiling=1),
@@ -33,7 +33,7 @@ KILLED = [
 ]
 
 
-def test_steps_that_a_later_start_has_done_again_are_spent_in_vain():
+def test_steps_done_by_a_later_start_too_count_as_repeated():
     first, second, third = goodput.starts(KILLED)
     assert (first.first, first.last, first.repeated) == (0, 150, 75 + 8 + 7 - 55)
     assert first.seconds["steps"] == 50
@@ -42,7 +42,7 @@ def test_steps_that_a_later_start_has_done_again_are_spent_in_vain():
     assert third.repeated == 0
 
 
-def test_shares_are_of_all_seconds_of_all_starts():
+def test_shares_refer_to_the_total_time_of_all_starts():
     found = goodput.starts(KILLED)
     total = sum(sum(last.seconds().values()) for last in (KILLED[2], KILLED[4], KILLED[6]))
     shares = goodput.shares(found)
@@ -55,7 +55,7 @@ def test_shares_are_of_all_seconds_of_all_starts():
     assert told.endswith("(startup 8.6%, repeated work 24.3%)")
 
 
-def test_a_start_that_goes_back_behind_the_one_before_takes_the_work_of_both():
+def test_a_start_before_the_previous_one_repeats_the_work_of_both():
     lines = [line(1.0, 0), line(1.0, 50, steps=5), line(2.0, 50), line(2.0, 90, steps=4)]
     first, second, _ = goodput.starts([*lines, line(3.0, 0)])
     assert (first.repeated, second.repeated) == (5, 4)
@@ -86,7 +86,7 @@ def test_every_second_is_counted_once(monkeypatch):
 
 @pytest.fixture
 def kept(tmp_path):
-    """The goodput log of a run with earlier starts, and what it prints."""
+    """Returns the folder of a run with earlier starts, its messages, and its log."""
     file, said = tmp_path / goodput.TIMING, []
     rows = [
         {"step": each.step, "split": each.split, "began": each.began, **each.seconds()}
@@ -106,20 +106,20 @@ def kept(tmp_path):
     )
 
 
-def test_an_account_goes_on_with_what_earlier_starts_have_told(kept):
+def test_the_report_includes_earlier_starts(kept):
     workdir, said, opened = kept
     log = opened()
     log.log(200)
     log.close(240)
     assert said[0].startswith("3:30 in 4 starts: steps 47.6%")
-    # As whoever reads the file finds it.
+    # The same report is made from the file.
     assert goodput.sentence(goodput.starts(goodput.read_spent(workdir))) == said[0]
     before = (workdir / "goodput.png").read_bytes()
     (workdir / "goodput.png").unlink()
     assert draw_goodput(workdir).read_bytes() == before
 
 
-def test_a_damaged_line_costs_the_earlier_starts_and_not_the_run(kept):
+def test_a_damaged_line_loses_earlier_starts_but_not_the_run(kept):
     workdir, said, opened = kept
     with (workdir / goodput.TIMING).open("a") as stream:
         stream.write('{"step": 7, "split\n')
@@ -131,11 +131,11 @@ def test_a_damaged_line_costs_the_earlier_starts_and_not_the_run(kept):
     assert " in 1 start: " in said[1]
 
 
-def test_a_run_without_lines_has_no_picture(tmp_path):
+def test_a_run_without_lines_has_no_plot(tmp_path):
     assert draw_goodput(tmp_path) is None
 
 
-def test_colours_of_the_picture_are_as_wide_as_the_shares(tmp_path):
+def test_bars_of_the_plot_are_proportional_to_shares(tmp_path):
     (tmp_path / goodput.TIMING).write_text(
         '{"step": 0, "split": "spent", "began": 1, "starting": 25}\n'
         '{"step": 9, "split": "spent", "began": 1, "starting": 25, "steps": 75}\n'
@@ -144,16 +144,16 @@ def test_colours_of_the_picture_are_as_wide_as_the_shares(tmp_path):
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     green = np.abs(pixels - [0x2A, 0x9D, 0x5C]).sum(axis=-1) < 10
     grey = np.abs(pixels - 191).sum(axis=-1) < 10
-    # Rows of bars, above and below numbers; the legend has neither so wide.
+    # The rows of bars are the widest coloured areas; the legend's are narrower.
     both = (green.sum(axis=1) > 150) & (grey.sum(axis=1) > 50)
     share = green[both].sum() / (green[both].sum() + grey[both].sum())
     assert share == pytest.approx(0.75, abs=0.02)
 
 
-def test_a_run_tells_what_its_time_went_to(tmp_path):
+def test_a_run_reports_its_goodput(tmp_path):
     workdir, began = tmp_path / "run", time.monotonic()
     changes = {"train__duration": "6 steps", "every__evaluate": "6 steps"}
-    # As if imports had taken long.
+    # As if the imports had taken long.
     before = "from vidjax import startup; startup.BEGAN -= 100"
     done = command("train", *settings(workdir, **changes), fault=before)
     code, errors, _ = ending(done)
@@ -162,7 +162,7 @@ def test_a_run_tells_what_its_time_went_to(tmp_path):
     found = goodput.starts(goodput.read_spent(workdir))
     assert errors.strip().splitlines()[-1] == goodput.sentence(found)
     total, shares = goodput.total_seconds(found), goodput.shares(found)
-    # Before the command counts and after it has told, the process takes time as well.
+    # The process also takes time before the count starts and after the report.
     assert 100 < total < 100 + took
     assert shares["restarts"] * total > 100
     assert min(shares[name] for name in ("compiling", "steps", "evaluation", "checkpoints")) > 0
@@ -177,11 +177,11 @@ def test_a_run_tells_what_its_time_went_to(tmp_path):
 
 
 @pytest.mark.slow
-def test_work_after_the_last_checkpoint_of_a_killed_run_is_work_done_again(tmp_path):
+def test_work_after_the_last_checkpoint_of_a_killed_run_is_repeated(tmp_path):
     workdir = tmp_path / "run"
     changes = dict.fromkeys(("every__checkpoint", "every__evaluate"), "100 steps")
     run = ["train", *settings(workdir, train__duration="300 steps", **changes)]
-    # A line wherever the run logs; otherwise so short a run has none between checkpoints.
+    # Lines at every log step; so short a run would otherwise have none between checkpoints.
     process = command(*run, fault="from vidjax.training import goodput_log; goodput_log._EVERY = 0")
     wait_for_step(workdir, 180, process)
     process.send_signal(signal.SIGKILL)

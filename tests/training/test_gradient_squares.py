@@ -1,4 +1,4 @@
-"""Tests sums of squares of gradients, small ones together and large ones alone."""
+"""Tests sums of squared gradients: small ones are computed together, large ones alone."""
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,13 @@ def gradients():
     return [rng.normal(size=shape).astype(np.float32) for shape in SHAPES]
 
 
-def test_each_gradient_has_its_sum_in_its_place():
+def test_sums_are_in_the_order_of_gradients():
     found = jax.jit(sums_of_squares)(gradients())
     expected = [np.sum(np.square(np.float64(each))) for each in gradients()]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_a_gradient_that_is_not_finite_spoils_no_other():
+def test_a_gradient_that_is_not_finite_affects_no_other():
     spoilt = gradients()
     spoilt[5][1], spoilt[6][0, 0] = np.nan, np.inf
     finite = jnp.isfinite(jax.jit(sums_of_squares)(spoilt))
@@ -32,7 +32,7 @@ def test_dtypes_are_not_mixed():
     np.testing.assert_allclose(sums_of_squares(pair), [3, 0.03], rtol=1e-6)
 
 
-def test_small_gradients_of_a_shape_share_their_loops():
+def test_small_gradients_of_one_shape_share_loops():
     def loops(count):
         given = [jnp.ones(5)] * count
         return str(jax.make_jaxpr(sums_of_squares)(given)).count("dot_general[")

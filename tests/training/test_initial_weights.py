@@ -43,7 +43,7 @@ def state_of(workdir):
     return restore(network, workdir, "last")[1]
 
 
-def test_a_method_is_added_to_a_trained_network_and_tuned_alone(base_run, tmp_path, capfd):
+def test_a_method_can_be_added_and_tuned_alone(base_run, tmp_path, capfd):
     config = config_of(base_run, seed=1, class_reg={})
     config = dataclasses.replace(
         config, train=dataclasses.replace(config.train, train_only="class_reg")
@@ -70,7 +70,7 @@ def first_state_from(base_run, classes):
     return own, started.params["head"], said[0]
 
 
-def test_a_classifier_follows_its_classes_into_another_order(base_run):
+def test_the_classifier_is_reordered_with_its_classes(base_run):
     theirs, trained = read_classes(base_run), state_of(base_run).params["head"]
     _, head, said = first_state_from(base_run, theirs[::-1])
     np.testing.assert_array_equal(head["kernel"], trained["kernel"][:, ::-1])
@@ -79,13 +79,13 @@ def test_a_classifier_follows_its_classes_into_another_order(base_run):
 
 
 @pytest.mark.parametrize("classes", [("walk", "sit", "run"), ("brightness 0", "brightness 1")])
-def test_a_classifier_of_other_classes_starts_anew(base_run, classes):
+def test_the_classifier_of_other_classes_is_initialised_anew(base_run, classes):
     own, head, said = first_state_from(base_run, classes)
     jax.tree.map(np.testing.assert_array_equal, head, own)
     assert said.endswith("; random: head")
 
 
-def test_a_run_says_what_network_and_colours_it_has(base_run):
+def test_a_run_provides_its_network_and_normalization(base_run):
     weights = open_weights(str(base_run))
     assert weights.name == "r3d_18"
     filled = resolve(config_of(base_run, class_reg={}))
@@ -111,6 +111,6 @@ def test_weights_of_a_larger_network_are_refused(base_run, tmp_path):
         train(config_of(base_run, width=4, depths=(1, 0, 0, 0)), tmp_path / "run")
 
 
-def test_a_place_without_weights_is_refused(tmp_path):
+def test_a_folder_without_weights_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="model.weights: .* names no weights"):
         resolve(config_of(tmp_path))

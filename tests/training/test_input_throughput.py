@@ -10,7 +10,7 @@ from vidjax.training.input_throughput import InputThroughput, input_rate, senten
 
 
 class Slow:
-    """Batches of 4 that take 20 ms each."""
+    """Has batches of 4 that take 20 ms each."""
 
     def __init__(self):
         self.read = []
@@ -25,20 +25,20 @@ class Slow:
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_threads_read_side_by_side(threads):
+def test_threads_read_in_parallel(threads):
     source = Slow()
     rate = input_rate(grain.MapDataset.source(source), threads, first=10, seconds=0.5)
     assert rate == pytest.approx(threads * 4 / 0.02, rel=0.4)
     assert min(source.read) == 10
 
 
-def test_a_look_ends_after_a_time_but_not_before_a_batch():
+def test_measuring_ends_after_a_time_but_not_before_a_batch():
     started = time.monotonic()
     assert input_rate(grain.MapDataset.source(Slow()), 1, first=0, seconds=0.0) > 0
     assert time.monotonic() - started < 1
 
 
-def test_the_first_step_does_not_count_and_the_line_is_said_once():
+def test_the_first_step_is_excluded_and_the_line_is_printed_once():
     told = []
     balance = InputThroughput(100.0, lambda line, rates: told.append((line, rates)), steps=3)
     for pause in (0.2, 0.05, 0.05, 0.05):
@@ -51,6 +51,6 @@ def test_the_first_step_does_not_count_and_the_line_is_said_once():
     assert line.startswith("input delivers 100 clips/s, the step needs 3")
 
 
-def test_an_input_that_is_behind_is_told_what_helps():
+def test_a_slow_input_pipeline_gets_advice():
     assert "2.5 times as fast" in sentence(100.0, 40.0)
     assert "the input is the bottleneck; more data.threads" in sentence(40.0, 100.0)

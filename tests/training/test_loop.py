@@ -1,6 +1,6 @@
-"""Tests what the training loop waits for, and what happens while a step is computed.
+"""Tests when the training loop blocks, and what it does while a step is computed.
 
-The loop is real, but its steps compute nothing; their results record who reads them. (JAX's
+The loop is real, but its steps compute nothing; their results record each read. (JAX's
 transfer guards do not notice reads of a CPU's arrays.)
 """
 
@@ -25,7 +25,7 @@ BATCH, STEPS, LOG, THREADS = 4, 24, 6, 1
 
 @dataclasses.dataclass
 class Journal:
-    """Records who did what in which order."""
+    """Records events in their order."""
 
     reads: int = 0
     begun: int = 0
@@ -40,7 +40,7 @@ class Journal:
             self.changed.notify_all()
 
     def has_read(self, clips: int) -> bool:
-        """Waits for so many clips; in short spells, as a process may be stopped for a while."""
+        """Waits for a number of clips in short intervals, as a process may be paused."""
         with self.changed:
             spells = (self.changed.wait_for(lambda: self.reads >= clips, 0.1) for _ in range(200))
             return any(spells)
@@ -51,7 +51,7 @@ class Journal:
 
 @dataclasses.dataclass
 class Number:
-    """A result of a step that is still being computed."""
+    """Represents a result of a step that is still being computed."""
 
     journal: Journal
     step: int
@@ -71,7 +71,7 @@ class Number:
 
 
 class Step:
-    """Replaces a step; each ends only when the next batch has been read."""
+    """Replaces the step; each call ends only after the next batch has been read."""
 
     def __init__(self, journal, state):
         self.journal, self.state = journal, state
@@ -79,7 +79,7 @@ class Step:
 
     def __call__(self, state, batch):
         journal = self.journal
-        # Between steps nobody has a use for the state: all but the last give none.
+        # Nothing reads the state between steps: only the last step returns one.
         assert (state is None) == (journal.begun > 0)
         assert batch["clip"].shape[0] == BATCH
         journal.begun += 1
@@ -122,13 +122,13 @@ def journal(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(experiment, "SyntheticSplit", Split)
         patch.setattr(loop, "compile_step", compile_step)
-        # It reads ahead by itself, for its own ends.
+        # It reads ahead itself for its measurement.
         patch.setattr(loop, "input_rate", lambda *_: 1.0)
         loop.train(config(), tmp_path_factory.mktemp("loop") / "run")
     return noted
 
 
-def test_results_are_looked_at_where_they_are_logged_and_nowhere_else(journal):
+def test_results_are_only_read_for_log_lines(journal):
     assert journal.begun == STEPS
     reads = [(step, now) for how, step, now in journal.looks if how == "read"]
     assert {now for _, now in reads} == set(range(LOG, STEPS + 1, LOG))
@@ -139,7 +139,7 @@ def test_results_are_looked_at_where_they_are_logged_and_nowhere_else(journal):
     assert len(reads) == names * STEPS
 
 
-def test_only_the_first_steps_are_waited_for(journal):
+def test_only_the_first_steps_block(journal):
     """They are timed, to say whether the input keeps up."""
     waited = {step for how, step, _ in journal.looks if how == "wait"}
     assert waited == {1, 2, 3, 4}
@@ -147,7 +147,7 @@ def test_only_the_first_steps_are_waited_for(journal):
 
 def test_the_next_batch_is_read_while_a_step_is_computed(journal):
     assert journal.missing == []
-    # Nor was everything read before: so many batches lie ready, are being made or handed over.
+    # But not everything was read before: this many batches are ready or in progress.
     ahead = max(2, 2 * THREADS) + THREADS + 1
     for number, reads in enumerate(journal.read_at_begin, start=1):
         assert reads <= (number + ahead) * BATCH

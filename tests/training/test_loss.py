@@ -19,8 +19,8 @@ MASK = np.array([True, True, False, True, True, True, False])
 
 
 def by_pytorch(logits, labels, weights, smoothing):
-    """`torch.nn.CrossEntropyLoss(weight, label_smoothing)` for class indices, as its
-    documentation and `cross_entropy_loss_label_smoothing` have it."""
+    """Computes `torch.nn.CrossEntropyLoss(weight, label_smoothing)` for class indices, following
+    its documentation and `cross_entropy_loss_label_smoothing`."""
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     weights = np.array(weights)
     own = weights[labels]
@@ -37,19 +37,19 @@ def ours(logits, labels, mask, loss):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("weights", [WEIGHTS, (1.0, 1.0, 1.0), (0.0, 1.0, 2.0)])
-def test_it_is_pytorchs_over_the_readable_clips(weights, smoothing):
+def test_the_loss_equals_pytorchs_over_readable_clips(weights, smoothing):
     expected = by_pytorch(LOGITS[MASK], LABELS[MASK], weights, smoothing)
     loss = Loss(smoothing, weights)
     assert float(ours(LOGITS, LABELS, MASK, loss)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_equal_weights_are_none():
+def test_equal_class_weights_have_no_effect():
     one, two = (ours(LOGITS, LABELS, MASK, Loss(0.1, w)) for w in ((), (5.0, 5.0, 5.0)))
     assert float(one) == pytest.approx(float(two), rel=1e-5)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_its_gradient_is_that_of_differences(smoothing):
+def test_the_gradient_equals_finite_differences(smoothing):
     ahead, step = RNG.normal(size=LOGITS.shape), 1e-6
     ends = (
         by_pytorch((LOGITS + way * step * ahead)[MASK], LABELS[MASK], WEIGHTS, smoothing)
@@ -60,11 +60,11 @@ def test_its_gradient_is_that_of_differences(smoothing):
     gradient = jax.grad(lambda logits: ours(logits, LABELS, MASK, loss))(LOGITS)
     assert (np.asarray(gradient)[~MASK] == 0).all()
     slope = float((np.asarray(gradient)[MASK] * ahead[MASK]).sum())
-    # Directions of masked rows change nothing.
+    # Masked rows have no effect.
     assert slope == pytest.approx(expected, rel=1e-4)
 
 
-def test_batches_without_weight_are_zero_and_finite():
+def test_batches_without_weight_have_zero_loss():
     loss = Loss(0.0, (0.0, 1.0, 1.0))
     for labels, mask in (
         (LABELS * 0, MASK),
@@ -76,7 +76,7 @@ def test_batches_without_weight_are_zero_and_finite():
         assert (np.asarray(gradient) == 0).all()
 
 
-def test_a_step_weighs_and_its_parts_are_of_the_whole():
+def test_accumulated_weighted_loss_equals_that_of_the_whole_batch():
     data = batch(masked=(0,))
     whole, state, model = make(class_weights=WEIGHTS, label_smoothing=0.1)
     one, numbers = whole(state, data)
@@ -87,7 +87,7 @@ def test_a_step_weighs_and_its_parts_are_of_the_whole():
     expected = by_pytorch(np.float64(logits)[keep], data["label"][keep], WEIGHTS, 0.1)
     assert float(numbers["loss"]) == pytest.approx(expected, rel=1e-5)
     parts, _, _ = make(class_weights=WEIGHTS, label_smoothing=0.1, accumulate=4)
-    # A part takes every fourth row: the rows of a norm group of two go four apart.
+    # Each part takes every fourth row, so the two rows of a norm group are four apart.
     apart = [0, 2, 4, 6, 1, 3, 5, 7]
     two, others = parts(state, {key: value[apart] for key, value in data.items()})
     assert float(others["loss"]) == pytest.approx(expected, rel=1e-5)
@@ -95,7 +95,7 @@ def test_a_step_weighs_and_its_parts_are_of_the_whole():
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_with_mixing_each_label_counts_with_its_own_weight():
+def test_mixed_labels_have_their_own_class_weights():
     data = batch(masked=(2,))
     step, state, model = make(class_weights=WEIGHTS, mixup=1.0)
     _, metrics = step(state, data)
@@ -113,7 +113,7 @@ def test_with_mixing_each_label_counts_with_its_own_weight():
     each = -(log_p * np.asarray(targets) * weights).sum(axis=1)
     expected = each[keep].sum() / weights[data["label"]][keep].sum()
     assert float(metrics["loss"]) == pytest.approx(expected, rel=1e-5)
-    # All weights that were shared out are there: pairs are a permutation.
+    # All weights are present, because the pairs are a permutation.
     total = (np.asarray(targets) * weights).sum(axis=1)
     readable = np.ones(8, bool)
     _, whole = mixing(key, data["clip"], hot, readable)

@@ -35,11 +35,11 @@ def faults(*arguments, **environment):
 
 @pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator is meant")
-def test_pages_are_touched_for_the_first_time_once():
+def test_pages_fault_only_once():
     told, kept = faults("keep")
     _, given_back = faults()
     assert told
-    # Each call makes 48 MB, more than glibc keeps of itself: 30 times 11,700 pages of 4 KiB.
+    # Each call allocates 48 MB, more than glibc keeps by default: 30 times 11,700 pages of 4 KiB.
     assert kept < given_back / 4
 
 
@@ -60,7 +60,7 @@ print(max(advised))
 @pytest.mark.skipif(
     not os.path.exists("/sys/kernel/mm/transparent_hugepage"), reason="the kernel has no huge pages"
 )
-def test_the_system_is_asked_for_huge_pages():
+def test_huge_pages_are_requested():
     own = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
     command = [sys.executable, "-c", ADVISED]
     own = {**own, "JAX_PLATFORMS": "cpu"}
@@ -70,7 +70,7 @@ def test_the_system_is_asked_for_huge_pages():
 
 
 @pytest.mark.parametrize("environment", [{"MALLOC_ARENA_MAX": "2"}, {"JAX_PLATFORMS": "cuda,cpu"}])
-def test_it_is_left_alone_where_it_is_not_ours_to_set(environment, monkeypatch):
+def test_settings_of_the_user_are_kept(environment, monkeypatch):
     from vidjax.training.malloc_settings import keep_freed_memory
 
     for name, value in environment.items():

@@ -17,7 +17,7 @@ STEPS = [
 
 
 def metered(steps, first=1, meter=None, per_epoch=8):
-    """A meter after some steps, of epochs of equal length."""
+    """Returns a meter after some steps, with epochs of equal length."""
     meter = meter or Meter(
         QUANTITIES, epoch_steps=lambda step: 0 if step % per_epoch else per_epoch
     )
@@ -36,12 +36,12 @@ def over_clips(steps):
     return pytest.approx({n: np.average([s[n] for s in steps], weights=clips) for n in names})
 
 
-def test_an_epoch_is_averaged_over_its_clips_whatever_was_logged_between():
+def test_epoch_averages_are_over_clips_despite_log_lines():
     meter = metered(STEPS[:5])
     assert meter.averages()["top1"] == plain(STEPS[:5], "top1")
     assert meter.ended_epochs() == []
     metered(STEPS[5:], 6, meter)
-    # What is logged between goes on over the end of the epoch.
+    # The averages between log lines continue over the end of the epoch.
     assert meter.averages()["top1"] == plain(STEPS[5:], "top1")
     ((step, found),) = meter.ended_epochs()
     assert (step, found) == (8, over_clips(STEPS[:8]))
@@ -50,7 +50,7 @@ def test_an_epoch_is_averaged_over_its_clips_whatever_was_logged_between():
     assert meter.ended_epochs() == [(16, over_clips([*STEPS[8:], *STEPS[:4]]))]
 
 
-def test_a_resumed_meter_goes_on_within_the_epoch():
+def test_a_resumed_meter_continues_its_epoch():
     before, whole = metered(STEPS[:5]), metered(STEPS)
     after = Meter(
         QUANTITIES, before.sums(), before.epoch_sums(), epoch_steps=lambda step: 8 * (step == 8)
@@ -61,8 +61,8 @@ def test_a_resumed_meter_goes_on_within_the_epoch():
     assert after.averages() == whole.averages()
 
 
-def test_an_epoch_that_was_seen_in_part_has_no_average():
-    # A checkpoint of before epochs were counted has no sums of them.
+def test_a_partial_epoch_has_no_average():
+    # A checkpoint from before epochs were counted has no sums of them.
     sums = {"steps": 2.0, "loss": 1.0}
     meter = Meter(QUANTITIES, sums, epoch_steps=lambda step: 0 if step % 4 else 4)
     metered(STEPS[:6], 3, meter)
@@ -71,7 +71,7 @@ def test_an_epoch_that_was_seen_in_part_has_no_average():
     assert unreadable.ended_epochs() == []
 
 
-def test_a_number_that_is_not_finite_is_found_by_either():
+def test_values_that_are_not_finite_are_found_by_both_meters():
     for look in (Meter.sums, Meter.averages, Meter.epoch_sums, Meter.ended_epochs):
         meter = metered([])
         meter.add(7, STEPS[0] | {"finite": np.array([True, False])})
@@ -80,7 +80,7 @@ def test_a_number_that_is_not_finite_is_found_by_either():
 
 
 @pytest.mark.parametrize("per_epoch", [1, 2.5, 10.4, 0.4, 7 / 3, 48])
-def test_each_epoch_ends_at_the_nearest_step_and_together_they_are_the_run(per_epoch):
+def test_epochs_end_at_the_nearest_step_and_add_up_to_the_run(per_epoch):
     plan = Plan(per_epoch, 200, 10, 0, 0)
     ends = [step for step in range(1, 201) if plan.epoch_steps(step)]
     nearest = [int(k * per_epoch + 0.5) for k in range(1, int(200 / per_epoch) + 1)]

@@ -16,7 +16,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_lines_past_the_checkpoint_are_set_aside_not_lost(tmp_path):
+def test_lines_after_the_checkpoint_are_moved_aside(tmp_path):
     writer = MetricWriter(tmp_path)
     for step in (5, 10, 15):
         writer.write(step, "train", {"loss": 1.0 / step})
@@ -35,8 +35,8 @@ def test_lines_past_the_checkpoint_are_set_aside_not_lost(tmp_path):
     assert lines(tmp_path / "timing.jsonl")[0]["clips_per_second"] == 2.0
 
 
-def test_a_number_that_is_none_is_null_and_the_run_goes_on_from_such_lines(tmp_path):
-    """Of no clips there is no mean; JSON has no word for that."""
+def test_nan_is_written_as_null_and_runs_resume_from_it(tmp_path):
+    """Without clips there is no mean, and JSON has no NaN."""
     writer = MetricWriter(tmp_path)
     writer.write(5, "train", {"loss": float("nan"), "top1": 0.5, "rate": float("inf")})
     writer.close()
@@ -48,7 +48,7 @@ def test_a_number_that_is_none_is_null_and_the_run_goes_on_from_such_lines(tmp_p
     writer.close()
 
 
-def test_the_progress_line_says_step_loss_top1_speed_and_time_left():
+def test_the_progress_line_contains_step_loss_top1_speed_and_eta():
     text = progress_text(40, 960, {"loss": 2.5, "top1": 0.125}, 60.0, 245.4)
     assert text == "step 40/960  loss 2.500  top-1 12.5%  60.0 clips/s  4:05 left"
     assert duration(3753) == "1:02:33"
@@ -62,7 +62,7 @@ def config(**changes):
     return from_mapping(raw)
 
 
-def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path):
+def test_a_run_older_than_a_setting_resumes_with_its_default(tmp_path):
     workdirs.claim(tmp_path / "run", config(), ["a", "b"])
     file = tmp_path / "run" / "config.json"
     old = json.loads(file.read_text())
@@ -74,7 +74,7 @@ def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path):
     workdirs.claim(tmp_path / "run", config(), ["a", "b"])
 
 
-def test_a_table_of_convolutions_that_is_not_there_leaves_no_work_directory(tmp_path, monkeypatch):
+def test_a_missing_convolution_table_leaves_no_work_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("VIDJAX_CONVOLUTIONS", str(tmp_path / "none.csv"))
     with pytest.raises(ValueError, match="no such table"):
         workdirs.claim(tmp_path / "run", config(), ["a", "b"])
@@ -87,7 +87,7 @@ def test_a_table_of_convolutions_that_is_not_there_leaves_no_work_directory(tmp_
 def test_a_work_directory_belongs_to_one_configuration(tmp_path):
     workdirs.claim(tmp_path / "run", config(), ["a", "b"])
     workdirs.claim(tmp_path / "run", config(data__threads=7), ["a", "b"])
-    # Nothing has begun yet: a run that was refused for its settings leaves the place free.
+    # Nothing has started: a run refused for its settings leaves the folder free.
     workdirs.claim(tmp_path / "run", config(optimizer__lr=0.2), ["a", "b"])
     workdirs.claim(tmp_path / "run", config(), ["a", "b"])
     (tmp_path / "run" / "metrics.jsonl").touch()
@@ -103,7 +103,7 @@ def test_a_work_directory_belongs_to_one_configuration(tmp_path):
         workdirs.read_config(tmp_path / "nowhere")
 
 
-def test_unreadable_clips_are_counted_per_class_within_a_budget():
+def test_unreadable_clips_are_counted_per_class_up_to_a_limit():
     bad = BadVideos(["walk", "run"], budget=0.1)
     batch = {"label": np.array([0, 1] * 8), "mask": np.ones(16, bool)}
     broken = batch | {"mask": np.arange(16) != 3}
@@ -117,7 +117,7 @@ def test_unreadable_clips_are_counted_per_class_within_a_budget():
         later.note(batch | {"mask": np.zeros(16, bool)})
 
 
-def test_the_recent_checkpoints_and_the_best_stay(tmp_path):
+def test_recent_and_best_checkpoints_are_kept(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=2)
     assert checkpoints.best_step() is None
     for step in (10, 20, 30, 40):
@@ -136,7 +136,7 @@ def test_the_recent_checkpoints_and_the_best_stay(tmp_path):
     checkpoints.close()
 
 
-def test_what_a_killed_save_left_is_removed(tmp_path):
+def test_leftovers_of_a_killed_save_are_removed(tmp_path):
     leftover = tmp_path / "50.orbax-checkpoint-tmp"
     leftover.mkdir()
     (leftover / "part").write_text("half")

@@ -34,7 +34,7 @@ def draws(mixing):
         (Mixing(mixup=0.7, chance=0.8), functools.partial(mixup, alpha=0.7, chance=0.8)),
     ],
 )
-def test_one_that_is_on_alone_draws_as_it_does_by_itself(mixing, method):
+def test_a_single_active_method_draws_as_it_does_alone(mixing, method):
     mixing, method = quickly(mixing), quickly(method)
     for key in KEYS[:5]:
         ours, theirs = mixing(key, CLIP, ONE_HOT, EVERY), method(key, CLIP, ONE_HOT, EVERY)
@@ -43,21 +43,21 @@ def test_one_that_is_on_alone_draws_as_it_does_by_itself(mixing, method):
             np.testing.assert_array_equal(one, two)
 
 
-def test_nothing_on_is_nothing_done():
+def test_without_methods_nothing_changes():
     clip, targets = Mixing()(KEYS[0], CLIP, ONE_HOT, EVERY)
     assert clip is CLIP
     assert targets is ONE_HOT
 
 
-def test_where_both_are_on_each_batch_takes_one_of_them_half_of_the_time():
+def test_with_both_active_each_mixes_half_of_the_batches():
     clips, targets = draws(Mixing(mixup=0.4, cutmix=1.0, chance=0.7))
-    # By CutMix every pixel is one of the bytes that were given; by MixUp hardly any is.
+    # CutMix only copies pixels; MixUp changes nearly all of them.
     whole = (clips == np.rint(clips)).mean(axis=(1, 2, 3, 4, 5))
     moved = (targets != ONE_HOT).any(axis=(1, 2))
-    # Boxes without pixels and a lambda of 1 move nothing.
+    # Empty boxes and a lambda of 1 change nothing.
     assert abs(moved.mean() - 0.7) < 5 * np.sqrt(0.21 / DRAWS) + 0.03
     by_cutmix = whole[moved] == 1
-    # MixUp with a lambda of nearly 0 or 1 is as good as none.
+    # MixUp with a lambda near 0 or 1 is hardly visible.
     assert ((whole[moved] == 1) | (whole[moved] < 0.99)).mean() > 0.97
     assert abs(by_cutmix.mean() - 0.5) < 5 * 0.5 / np.sqrt(moved.sum()) + 0.03
     for is_cut, method in ((True, cutmix), (False, mixup)):
@@ -69,12 +69,12 @@ def test_where_both_are_on_each_batch_takes_one_of_them_half_of_the_time():
             np.testing.assert_allclose(targets[draw], target, atol=1e-6)
 
 
-def test_a_step_trains_on_what_is_mixed():
-    """Loss and gradient are those of the mixed clips and targets, computed apart."""
+def test_a_step_trains_on_mixed_clips():
+    """Loss and gradient equal those of separately mixed clips and targets."""
     step, begun, model = make(rate=1.0, label_smoothing=0.1, mixup=0.8, mix=1.0)
     data, mixing = batch(masked=(2,)), quickly(Mixing(0.8, 1.0))
     hot = 0.9 * np.eye(3, dtype=np.float32)[data["label"]] + 0.1 / 3
-    # Boxes of so small pictures are often empty: the first step that mixes.
+    # Boxes are often empty in such small frames: take the first step that mixes.
     for number in range(50):
         state = begun.replace(step=jnp.full_like(begun.step, number))
         key = jax.random.fold_in(jax.random.wrap_key_data(state.seed), state.step)

@@ -43,14 +43,14 @@ def lines(workdir, split):
     return [row for row in rows if row["split"] == split]
 
 
-def test_the_rate_follows_the_batch_along_the_cycle(finished):
+def test_the_learning_rate_scales_with_the_batch_size(finished):
     rows = lines(finished, "train")
-    # An epoch of 60 videos in batches of 16, 8, 4 and 2: 8 steps, two of each.
+    # An epoch has 60 videos in batches of 16, 8, 4 and 2: 8 steps, two of each size.
     assert len(rows) == 32
     np.testing.assert_allclose([row["lr"] / 0.02 for row in rows], 4 * [8, 8, 4, 4, 2, 2, 1, 1])
 
 
-def test_every_shape_is_compiled_once_and_ahead(finished):
+def test_every_shape_is_compiled_once_in_advance(finished):
     rows = map(json.loads, (finished / "timing.jsonl").read_text().splitlines())
     bills = {row["split"]: row["seconds"] for row in rows if row["split"].startswith("compile")}
     shapes = ("16x1x12x12", "8x2x12x12", "4x2x16x16", "2x4x16x16")
@@ -58,14 +58,14 @@ def test_every_shape_is_compiled_once_and_ahead(finished):
     assert bills.pop("compile") == pytest.approx(sum(bills.values()))
 
 
-def test_input_and_step_are_compared_at_the_start(finished):
+def test_input_and_step_throughput_are_compared_at_the_start(finished):
     rows = map(json.loads, (finished / "timing.jsonl").read_text().splitlines())
     (row,) = [row for row in rows if row["split"] == "input_throughput"]
     assert row["input_clips_per_second"] > 0
     assert row["step_clips_per_second"] > 0
 
 
-def test_evaluation_keeps_the_base_shape(finished):
+def test_evaluation_uses_the_base_shape(finished):
     (report,) = (finished / "eval").glob("test-*.json")
     assert json.loads(report.read_text())["views"]["frames"] == 4
 
@@ -87,18 +87,18 @@ def test_a_run_resumed_in_mid_cycle_is_the_same_bit_for_bit(finished, tmp_path):
         np.testing.assert_array_equal(found[name], expected[name])
 
 
-def test_batches_fit_groups_of_batch_normalisation_and_parts():
+def test_batches_are_divisible_by_norm_groups_and_accumulation():
     made = config(cycle="both")
     made.train.update({"batch_size": 12, "batch_norm": "3", "accumulate": 2})
     network = Network.of(from_mapping(made), ("a", "b", "c"))
     assert multigrid.batch_unit(network) == 6
-    table = multigrid.make_timetable(network, Plan.of(network.config, 60, 6))
+    table = multigrid.make_schedule(network, Plan.of(network.config, 60, 6))
     assert {shape.batch % 6 for shape in table.shapes} == {0}
     for shape in table.shapes:
-        # A group that does not divide a part of the batch would be refused here.
+        # A norm group that does not divide a part of the batch would be refused here.
         assert multigrid.with_shape(network, shape).config.train.batch_size == shape.batch
 
 
-def test_a_network_of_the_base_shape_is_the_network_itself():
+def test_the_network_of_the_base_shape_is_unchanged():
     network = Network.of(from_mapping(config()), ("a", "b", "c"))
     assert multigrid.with_shape(network, GridShape(2, 4, 16)) is network

@@ -72,7 +72,7 @@ def arrays(workdir):
     return step, {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-# Eight devices are all that one is, and more.
+# Eight devices cover what one does.
 @pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.slow), 8])
 def unbroken(request, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("unbroken") / "run"
@@ -99,11 +99,11 @@ def test_a_killed_run_ends_in_the_same_arrays_and_lines(unbroken, tmp_path):
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
     ours, theirs = (folder.joinpath("metrics.jsonl").read_text() for folder in (workdir, expected))
     assert ours == theirs
-    # Log lines, epochs of two and a half steps, and evaluations.
+    # There are log lines, epochs of 2.5 steps, and evaluations.
     assert len(theirs.splitlines()) == 20 + 24 + 3
 
 
-def test_sigterm_saves_and_leaves_with_its_own_code(tmp_path):
+def test_sigterm_saves_and_exits_with_its_own_code(tmp_path):
     workdir = tmp_path / "run"
     process = start(workdir, 1)
     wait_for_step(workdir, 3, process)

@@ -14,7 +14,7 @@ SETTINGS = {
     "optimizer__layer_decay": 0.5,
     "train__frozen": ("stem",),
     "train__frozen_batch_norm": True,
-    # Prodigy divides by the rate, which a warm-up begins with at 0.
+    # Prodigy divides by the learning rate, which a warm-up starts at 0.
     "schedule__warmup": "0%",
 }
 

@@ -31,7 +31,7 @@ def test_cosine_after_a_linear_warm_up():
 
 
 @pytest.mark.parametrize("warmup", [1, 20, 60])
-def test_a_warm_up_rises_to_where_a_cosine_over_the_whole_run_is_then(warmup):
+def test_a_warm_up_rises_to_the_cosine_of_the_whole_run(warmup):
     """Thesis, 5.4.1: lr_n = lr_0 0.5 (cos(n / n_max pi) + 1), with a warm-up for the first n."""
     schedule = {"name": "cosine", "warmup": f"{warmup} steps", "cosine_over": "run"}
     values = rates(config(schedule, {"lr": 1.16}))
@@ -42,8 +42,8 @@ def test_a_warm_up_rises_to_where_a_cosine_over_the_whole_run_is_then(warmup):
 
 
 @pytest.mark.parametrize("over", ["rest", "run"])
-def test_no_cosine_jumps_at_the_end_of_its_warm_up(over):
-    """The step into the cosine is as high as all steps of the rise before it, and the last one."""
+def test_the_cosine_does_not_jump_after_the_warm_up(over):
+    """The increase into the cosine equals each increase of the warm-up."""
     schedule = {"name": "cosine", "warmup": "20 steps", "cosine_over": over}
     values = rates(config(schedule, {"lr": 0.4}))
     rise = np.diff(values)[:20]
@@ -52,7 +52,7 @@ def test_no_cosine_jumps_at_the_end_of_its_warm_up(over):
     assert np.abs(np.diff(values)[20:]).max() < 0.4 * np.pi / 2 / 80 * 1.01
 
 
-def test_without_a_warm_up_the_rest_is_the_run():
+def test_without_a_warm_up_the_schedule_covers_the_run():
     rest, run = (
         rates(config({"name": "cosine", "warmup": "0 steps", "cosine_over": over}))
         for over in ("rest", "run")
@@ -60,7 +60,7 @@ def test_without_a_warm_up_the_rest_is_the_run():
     np.testing.assert_array_equal(rest, run)
 
 
-def test_steps_fall_where_they_are_told():
+def test_step_schedules_drop_at_the_given_steps():
     schedule = {"name": "step", "warmup": "0 steps", "boundaries": ("4 epochs", "70%")}
     values = rates(config(schedule | {"factor": 0.1}, {"lr": 1.0}))
     assert values[40 - 1] == pytest.approx(1.0)
@@ -95,7 +95,7 @@ def test_an_unknown_schedule_is_named():
         ),
     ],
 )
-def test_a_setting_that_another_leaves_without_an_effect_is_refused(schedule, optimizer, message):
+def test_settings_without_effect_are_refused_by_name(schedule, optimizer, message):
     with pytest.raises(ValueError, match=message):
         config(schedule, optimizer)
 
@@ -107,7 +107,7 @@ PARAMS = {
 
 
 def sgd(params, grads_of, steps, rate, momentum, nesterov, decay, decays, clip):
-    """SGD as PyTorch documents it, in NumPy."""
+    """Computes SGD in NumPy as PyTorch documents it."""
     velocity = {key: np.zeros(2) for key in params}
     for _ in range(steps):
         grads = {key: grads_of(value) for key, value in params.items()}
@@ -130,7 +130,7 @@ def sgd(params, grads_of, steps, rate, momentum, nesterov, decay, decays, clip):
         {"clip_norm": 0.5},
     ],
 )
-def test_optimizer_is_sgd_with_momentum_and_decay_of_kernels(fields):
+def test_sgd_has_momentum_and_decays_kernels(fields):
     settings = config(optimizer={"momentum": 0.9, "weight_decay": 0.1, **fields}).optimizer
     optimizer = make_optimizer(settings, lambda step: 0.05)
     params, state = PARAMS, optimizer.init(PARAMS)
@@ -156,7 +156,7 @@ def test_optimizer_is_sgd_with_momentum_and_decay_of_kernels(fields):
 
 
 def adamw(value, grads_of, steps, rate, beta, nesterov, decay):
-    """AdamW by Loshchilov and Hutter (algorithm 2), in NumPy; looking ahead as Dozat does."""
+    """Computes AdamW (Loshchilov and Hutter, algorithm 2) or NAdamW (Dozat) in NumPy."""
     mean, square = np.zeros(2), np.zeros(2)
     for step in range(1, steps + 1):
         grad = grads_of(value)
@@ -170,7 +170,7 @@ def adamw(value, grads_of, steps, rate, beta, nesterov, decay):
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_adamw_decays_kernels_beside_the_gradient(nesterov):
+def test_adamw_decays_kernels_separately_from_the_gradient(nesterov):
     fields = {"name": "adamw", "momentum": 0.8, "weight_decay": 0.1, "nesterov": nesterov}
     optimizer = make_optimizer(config(optimizer=fields).optimizer, lambda step: 0.05)
     params, state = PARAMS, optimizer.init(PARAMS)
@@ -183,7 +183,7 @@ def test_adamw_decays_kernels_beside_the_gradient(nesterov):
     np.testing.assert_allclose(params["norm"]["scale"], scale, rtol=1e-5)
 
 
-def test_plan_counts_epochs_and_always_ends_with_everything():
+def test_the_plan_counts_epochs_and_ends_with_all_actions():
     raw = demo.get_config()
     raw.train.update({"duration": "3 epochs", "batch_size": 16})
     raw.every.update({"log": "4 steps", "checkpoint": "50%", "evaluate": "1 epochs"})

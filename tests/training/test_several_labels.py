@@ -38,7 +38,7 @@ def moved(before, after):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_loss_gradient_and_hits_are_those_of_the_definition(smoothing):
+def test_loss_gradient_and_hits_follow_the_definition(smoothing):
     step, state, model = make(rate=1.0, label_smoothing=smoothing, multi_label=True)
     data = several(masked=(1, 6))
     after, metrics = step(state, data)
@@ -47,7 +47,7 @@ def test_loss_gradient_and_hits_are_those_of_the_definition(smoothing):
     assert float(metrics["loss"]) == pytest.approx(
         by_definition(logits, targets)[keep].mean(), rel=1e-5
     )
-    # The logits' derivative is (p - t) / C, and the bias adds it up over the clips.
+    # The gradient of the logits is (p - t) / C; the bias's gradient sums it over clips.
     gradient = ((1 / (1 + np.exp(-logits)) - targets) / 3)[keep].mean(axis=0)
     np.testing.assert_allclose(moved(state, after), gradient, atol=1e-6)
     right = data["label"][np.arange(8), logits.argmax(axis=1)] > 0
@@ -55,7 +55,7 @@ def test_loss_gradient_and_hits_are_those_of_the_definition(smoothing):
     assert "top1" not in metrics
 
 
-def test_a_masked_clip_has_no_part_in_any_number():
+def test_masked_clips_do_not_count():
     step, state, _ = make(multi_label=True)
     data = several(masked=(3,))
     label = data["label"].copy()
@@ -68,7 +68,7 @@ def test_a_masked_clip_has_no_part_in_any_number():
         np.testing.assert_array_equal(one, two)
 
 
-def test_accumulated_parts_give_the_gradient_of_the_whole():
+def test_gradient_accumulation_equals_the_whole_batch():
     data = several(masked=(0,))
     whole, state, _ = make(multi_label=True)
     parts, _, _ = make(multi_label=True, accumulate=4)
@@ -81,7 +81,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole():
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_cutmix_mixes_the_answers_to_each_class():
+def test_cutmix_mixes_the_targets_of_each_class():
     step, state, model = make(rate=1.0, multi_label=True, mix=1.0)
     data = several(masked=(2,))
     after, metrics = step(state, data)
@@ -99,7 +99,7 @@ def test_cutmix_mixes_the_answers_to_each_class():
     np.testing.assert_allclose(moved(state, after), gradient, atol=1e-6)
 
 
-def test_the_loss_stays_exact_where_probabilities_do_not():
+def test_the_loss_is_exact_for_saturated_probabilities():
     """At these logits float32 probabilities are 0 and 1, and their logarithms would be infinite."""
     logits = jnp.array([[200.0, -200.0, 30.0]])
     loss = sigmoid_cross_entropy(logits, jnp.array([[0.0, 1.0, 1.0]]))
@@ -108,25 +108,25 @@ def test_the_loss_stays_exact_where_probabilities_do_not():
     np.testing.assert_allclose(gradient(logits), [[1 / 3, -1 / 3, 0]], atol=1e-6)
 
 
-def test_answers_that_are_spread_over_yes_and_no_keep_their_sum():
+def test_label_smoothing_keeps_the_sum_of_yes_and_no():
     targets = jnp.array([[1.0, 0.0]])
     np.testing.assert_allclose(smoothed(targets, 0.1), [[0.95, 0.05]], rtol=1e-6)
     other = smoothed(1 - targets, 0.1)
     np.testing.assert_allclose(smoothed(targets, 0.1) + other, 1, rtol=1e-6)
 
 
-def test_a_clip_without_labels_is_never_hit():
+def test_a_clip_without_labels_is_never_correct():
     logits = jnp.array([[2.0, 1.0], [2.0, 1.0], [1.0, 2.0]])
     label = jnp.array([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
     assert hits(logits, label).tolist() == [True, False, False]
 
 
-def test_the_progress_line_names_what_it_shows():
+def test_the_progress_line_names_its_metric():
     text = progress_text(40, 960, {"loss": 0.25, "hit1": 0.125}, 60.0, 245.4)
     assert text == "step 40/960  loss 0.250  hit@1 12.5%  60.0 clips/s  4:05 left"
 
 
-def test_an_unreadable_clip_counts_once_whatever_its_labels():
+def test_an_unreadable_clip_counts_once_for_any_labels():
     label = np.zeros((50, 3), np.float32)
     label[:5, :2] = 1
     mask = np.ones(50, bool)

@@ -62,7 +62,7 @@ def loss_of(model, state, data, smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_loss_and_top1_are_the_means_over_readable_clips(smoothing):
+def test_loss_and_top1_are_means_over_readable_clips(smoothing):
     step, state, model = make(label_smoothing=smoothing)
     data = batch(masked=(1, 6))
     _, metrics = step(state, data)
@@ -72,7 +72,7 @@ def test_loss_and_top1_are_the_means_over_readable_clips(smoothing):
     assert int(metrics["clips"]) == 6
 
 
-def test_a_masked_clip_has_no_part_in_the_gradient_of_the_loss():
+def test_masked_clips_do_not_affect_the_gradient():
     step, state, _ = make()
     data = batch(masked=(3,))
     other = data | {"label": np.where(data["mask"], data["label"], (data["label"] + 1) % 3)}
@@ -82,7 +82,7 @@ def test_a_masked_clip_has_no_part_in_the_gradient_of_the_loss():
         np.testing.assert_array_equal(one, two)
 
 
-def test_accumulated_parts_give_the_gradient_of_the_whole():
+def test_gradient_accumulation_equals_the_whole_batch():
     data = batch(masked=(0,))
     whole, state, _ = make()
     parts, _, _ = make(accumulate=4)
@@ -96,7 +96,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole():
 
 
 class Gated(nn.Module):
-    """A gate that is open for one step, and afterwards closed for clips with such frames."""
+    """Has a gate that is open in the first step and later closed for these clips."""
 
     num_classes: int = 3
 
@@ -107,12 +107,12 @@ class Gated(nn.Module):
 
 
 @pytest.mark.parametrize("accumulate", [1, 4])
-def test_a_gates_warm_up_counts_steps_of_the_optimiser_not_parts(accumulate):
+def test_gate_warm_up_counts_optimiser_steps(accumulate):
     model, optimizer = Gated(), optax.sgd(0.1)
     mesh = make_mesh(MeshConfig(-1, 1))
     state, _ = init_state(model, optimizer, (1, 4, 4, 4, 3), seed=0, ema=False, mesh=mesh)
     step = jax.jit(Step(model, optimizer, MEAN, STD, accumulate=accumulate, reading=openness))
-    # Frames that are alike: all find the first.
+    # Equal frames: all match the first.
     clip = np.repeat(RNG.integers(0, 255, (8, 1, 4, 4, 3), dtype=np.uint8), 4, axis=1)
     fractions = []
     for number in (1, 2, 3):
@@ -122,7 +122,7 @@ def test_a_gates_warm_up_counts_steps_of_the_optimiser_not_parts(accumulate):
     assert fractions == [1, 0, 0]
 
 
-def test_average_follows_the_parameters():
+def test_the_moving_average_follows_the_parameters():
     step, state, _ = make(ema=0.75)
     start = jax.tree.leaves(state.params)
     after, _ = step(state, batch())
@@ -133,7 +133,7 @@ def test_average_follows_the_parameters():
     assert after.variables["params"] is after.ema
 
 
-def test_gradient_norm_is_that_of_the_update():
+def test_the_gradient_norm_equals_the_updates():
     step, state, _ = make(rate=1.0)
     after, metrics = step(state, batch())
     moved = [
@@ -165,7 +165,7 @@ def test_the_first_quantity_that_is_not_finite_is_named():
         meter.sums()
 
 
-def test_a_meter_goes_on_from_its_sums():
+def test_a_meter_continues_from_its_sums():
     def numbers(value):
         metrics = {"loss": value, "top1": value / 2, "grad_norm": 1.0, "clips": 8}
         return metrics | {"finite": np.ones(1, bool)}

@@ -22,7 +22,7 @@ from vidjax.training.open_writers import OpenWriters, check_writers
 from vidjax.training.writers import csv as tables
 from vidjax.training.writers import tensorboard
 
-# What the real package's `init`, `define_metric`, `log` and `finish` take (0.31).
+# Parameters of the real package's `init`, `define_metric`, `log` and `finish` (0.31).
 FAKE = """
 import json, os, sys
 from pathlib import Path
@@ -60,7 +60,7 @@ def init(entity=None, project=None, dir=None, id=None, name=None, notes=None, ta
 
 @pytest.fixture
 def wandb_calls(tmp_path, monkeypatch):
-    """A fake package wandb, and the calls that it received."""
+    """Installs a fake package wandb; returns the calls that it received."""
     site = tmp_path / "site"
     site.mkdir()
     (site / "wandb.py").write_text(textwrap.dedent(FAKE))
@@ -94,7 +94,7 @@ def notes(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_killed_run_has_each_row_and_each_number_once(tmp_path, monkeypatch, wandb_calls):
+def test_a_killed_run_writes_each_value_once(tmp_path, monkeypatch, wandb_calls):
     workdir = tmp_path / "run"
     configuration = with_writers("csv", "wandb", "tensorboard")
     killed_at(8, monkeypatch, lambda: train(configuration, workdir))
@@ -132,7 +132,7 @@ def test_a_killed_run_has_each_row_and_each_number_once(tmp_path, monkeypatch, w
     assert calls[-1] == {"call": "finish", "id": first["id"]}
 
 
-def test_a_network_that_is_lost_is_told_once_and_the_run_ends_as_without(
+def test_a_lost_connection_is_reported_once_and_the_run_continues(
     tmp_path, monkeypatch, wandb_calls, notes
 ):
     monkeypatch.setenv("FAKE_WANDB", "lost")
@@ -146,11 +146,11 @@ def test_a_network_that_is_lost_is_told_once_and_the_run_ends_as_without(
     train(with_writers(), tmp_path / "without")
     texts = {(tmp_path / name / "metrics.jsonl").read_text() for name in ("lost", "without")}
     assert len(texts) == 1
-    # Writers may join, and leave, a run that is there: they change nothing of it.
+    # Writers can be added to and removed from an existing run without changing it.
     assert train(with_writers("csv"), tmp_path / "without").step == 10
 
 
-def test_a_writer_that_cannot_be_opened_is_told_and_passed_over(tmp_path, monkeypatch, wandb_calls):
+def test_a_writer_that_cannot_be_opened_is_reported_and_skipped(tmp_path, monkeypatch, wandb_calls):
     monkeypatch.setenv("FAKE_WANDB", "no account")
     told = []
     writers = OpenWriters(with_writers("wandb", "csv"), tmp_path, 0, told.append)
@@ -161,7 +161,7 @@ def test_a_writer_that_cannot_be_opened_is_told_and_passed_over(tmp_path, monkey
     assert rows(tmp_path / "metrics.csv") == [{"step": "1", "split": "train", "loss": "0.5"}]
 
 
-def test_what_the_user_can_mend_in_the_runs_folder_is_refused(tmp_path, wandb_calls):
+def test_fixable_problems_in_the_runs_folder_are_errors(tmp_path, wandb_calls):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "tensorboard").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "wandb.json").write_text('{"id": "../x"}')
@@ -185,7 +185,7 @@ def test_an_unknown_writer_is_named_with_the_nearest():
         check_writers(("csvs",))
 
 
-def test_a_writer_whose_package_is_absent_says_which_to_install(monkeypatch, tmp_path):
+def test_a_writer_without_its_package_names_the_package(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigError) as error:
         train(with_writers("wandb"), tmp_path / "run")
@@ -195,7 +195,7 @@ def test_a_writer_whose_package_is_absent_says_which_to_install(monkeypatch, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_a_writer_of_somebody_else_is_called_by_its_name(monkeypatch, tmp_path):
+def test_third_party_writers_are_selected_by_name(monkeypatch, tmp_path):
     class Listed:
         def __init__(self):
             self.calls = []
@@ -222,7 +222,7 @@ def test_a_writer_of_somebody_else_is_called_by_its_name(monkeypatch, tmp_path):
     assert len(told) == 1
 
 
-def test_columns_join_a_table_and_its_torn_row_goes(tmp_path):
+def test_new_columns_are_added_and_a_truncated_row_is_removed(tmp_path):
     writer = tables.open(tmp_path, 0, None)
     writer.write(1, "train", {"loss": float("nan"), "=1+1": 2.5})
     writer.write(2, "train", {"loss": -1.5, "=1+1": 3})
@@ -244,7 +244,7 @@ def test_columns_join_a_table_and_its_torn_row_goes(tmp_path):
     assert len(rows(tmp_path / "metrics-interrupted.csv")) == 4
 
 
-def test_an_error_in_tensorboards_thread_is_raised_by_flush_and_by_close(tmp_path, monkeypatch):
+def test_errors_of_tensorboards_thread_are_raised_by_flush_and_close(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("the disk is full")
 

@@ -41,14 +41,14 @@ def names() -> list[str]:
     return [name for name in plugins.names(_here()) if "def get_config(" in _source(name)]
 
 
-def parted(text: str) -> tuple[str, str]:
+def split_argument(text: str) -> tuple[str, str]:
     """Splits `NAME[:key=value,...]` into the name and the arguments after the colon.
 
     Raises:
       ValueError: the name is a URL.
 
     Examples:
-      >>> parted("folder:model=r3d_50,smoke=true")
+      >>> split_argument("folder:model=r3d_50,smoke=true")
       ('folder', 'model=r3d_50,smoke=true')
     """
     if is_url(text):

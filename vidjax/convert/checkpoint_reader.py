@@ -35,8 +35,8 @@ _STATE_DICT_KEYS = ("state_dict", "model_state", "model_state_dict", "model")
 _WRAPPED = re.compile(r"(module|model|_orig_mod)\.(?=.)")
 # Running averages of the weights, with which some projects report their scores.
 _AVERAGED = re.compile(r"(?i)(^|_)(ema|averaged?|swa)(_|$)|module_ema")
-# Largest number of elements of a tensor that repeats some, as `expand` makes them. Larger ones
-# would fill the memory from a small file.
+# # Largest number of elements of a tensor that repeats elements, as `expand` makes them. Without
+# this limit, a small file could fill the memory.
 _REPEATED = 2**20
 # A tensor takes about 100 bytes of the header.
 _LARGEST_HEADER = 2**25
@@ -239,4 +239,5 @@ def _tensors(tree: Any, depth: int) -> dict[str, Any]:
         for k, v in named.items()
         if isinstance(v, (Tensor, np.ndarray, jax.Array)) or hasattr(v, "detach")
     }
-    return next(filter(None, inner), outer)  # a training state may also have tensors at its top
+    # a training state may also have tensors at its top level
+    return next(filter(None, inner), outer)

@@ -1,7 +1,7 @@
 """kenshohara/3D-ResNets-PyTorch: 3D ResNets, wide and ResNeXt, R(2+1)D."""
 
 from vidjax.convert.input_normalization import Normalization
-from vidjax.convert.key_mapping import Layout, seen
+from vidjax.convert.key_mapping import Layout, known_normalization
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 RULES = (
@@ -40,13 +40,13 @@ LAYOUTS = (
             "r2plus1d_*": ({"variant": "hara"},),
         },
         (
-            seen("r2plus1d_*", NEWER),
-            seen("*", OLDER, shortcut="pad"),
-            seen("r3d_18", NEWER),
-            seen("r3d_34", NEWER),
-            seen("r3d_*", NEWER, OLDER),
-            seen("*", NEWER, stem_width=128),
-            seen("*", OLDER),
+            known_normalization("r2plus1d_*", NEWER),
+            known_normalization("*", OLDER, shortcut="pad"),
+            known_normalization("r3d_18", NEWER),
+            known_normalization("r3d_34", NEWER),
+            known_normalization("r3d_*", NEWER, OLDER),
+            known_normalization("*", NEWER, stem_width=128),
+            known_normalization("*", OLDER),
         ),
     ),
 )

@@ -45,7 +45,7 @@ import numpy as np
 from flax import traverse_util
 
 from vidjax.convert.checkpoint_reader import read_tensors
-from vidjax.convert.image_resnet import layout_of_pictures
+from vidjax.convert.image_resnet import image_layout
 from vidjax.convert.input_normalization import IMAGENET, Triple
 from vidjax.convert.key_mapping import Path
 from vidjax.convert.loaded import Loaded
@@ -84,10 +84,6 @@ def inflate(
 ) -> Converted:
     """Inflates an image network's variables to those of a video network.
 
-    Example:
-      image = vidjax.load_torch("resnet_50", "resnet50-0676ba61.pth")
-      video = inflate(image, "slowonly_50", num_classes=51, how="center")
-
     Args:
       image_variables: `{"params": ..., "batch_stats": ...}` of `resnet_50` or `cifar_resnet_110`.
       name: name of the video network, as in `list_models()`.
@@ -103,6 +99,18 @@ def inflate(
     Raises:
       ValueError: the name or an option is unknown, the network is itself an image network, or the
         weights do not fit.
+
+    Examples:
+      >>> import jax, vidjax
+      >>> from vidjax.convert.inflation import inflate
+      >>> small = {"width": 4, "depths": (1, 1, 1, 0)}
+      >>> model = vidjax.create_model("resnet_50", num_classes=10, **small)
+      >>> image = model.init(jax.random.key(0), jax.numpy.zeros((1, 1, 32, 32, 3)), train=False)
+      >>> video = inflate(image, "slowonly_50", num_classes=5, **small)  # image: of load_torch
+      >>> for params in (image["params"], video.variables["params"]):
+      ...     print(params["layer3"]["block1"]["conv1"]["kernel"].shape)
+      (1, 1, 1, 32, 16)
+      (3, 1, 1, 32, 16)
     """
     flat = traverse_util.flatten_dict(dict(image_variables))
     tensors = {"/".join(path): np.asarray(value) for path, value in flat.items()}
@@ -140,7 +148,7 @@ def inflate_torch(
       FileNotFoundError: there is no such file.
     """
     tensors = read_tensors(source, entry)
-    layout = layout_of_pictures(tensors)
+    layout = image_layout(tensors)
     if layout is None:
         example = ", ".join(map(short, sorted(tensors)[:3]))
         raise CheckpointError(

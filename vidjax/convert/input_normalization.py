@@ -66,13 +66,13 @@ def choose_normalization(
     """
     alike = [colours for colours in known if given.order in (None, colours.order)] or known
 
-    def told(colours: Normalization) -> Normalization:
-        """Overrides the known values by those that the user states."""
+    def override(colours: Normalization) -> Normalization:
+        """Replaces the known values by those that the user states."""
         mean, std, order = given
         return Normalization(mean or colours.mean, std or colours.std, order or colours.order)
 
-    chosen = told(alike[0])
-    others = {told(colours) for colours in alike} - {chosen}
+    chosen = override(alike[0])
+    others = {override(colours) for colours in alike} - {chosen}
     if others:
         logging.warning(
             "files of %s for %s differ in their input normalisation: %s is used, others have %s. "

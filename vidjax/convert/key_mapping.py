@@ -47,7 +47,7 @@ class UnstatedOption(NamedTuple):
     why: str
 
 
-class Seen(NamedTuple):
+class KnownNormalization(NamedTuple):
     """Input normalisations of a project's files.
 
     Attributes:
@@ -61,9 +61,11 @@ class Seen(NamedTuple):
     colours: tuple[Normalization, ...]
 
 
-def seen(networks: str, *colours: Normalization, **options: Any) -> Seen:
+def known_normalization(
+    networks: str, *colours: Normalization, **options: Any
+) -> KnownNormalization:
     """Makes a row of `Layout.colours`."""
-    return Seen(networks, options, colours)
+    return KnownNormalization(networks, options, colours)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Layout:
     name: str
     rules: tuple[tuple[str, str], ...]
     networks: Mapping[str, tuple[Options, ...]]
-    colours: tuple[Seen, ...] = ()
+    colours: tuple[KnownNormalization, ...] = ()
     marks: Mapping[str, KeyMarker] = field(default_factory=dict)
     unstated_options: Mapping[str, UnstatedOption] = field(default_factory=dict)
 

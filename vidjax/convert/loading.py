@@ -18,7 +18,7 @@ from absl import logging
 
 import vidjax.convert
 from vidjax.convert.checkpoint_reader import read_tensors
-from vidjax.convert.image_resnet import layout_of_pictures
+from vidjax.convert.image_resnet import image_layout
 from vidjax.convert.input_normalization import (
     Normalization,
     StatedNormalization,
@@ -156,7 +156,7 @@ def convert(
     try:
         return _converted(name, tensors, num_classes, allow, colours, options)
     except CheckpointError as error:
-        if model_card(name).clip[0] == 1 or layout_of_pictures(tensors) is None:
+        if model_card(name).clip[0] == 1 or image_layout(tensors) is None:
             raise
         raise CheckpointError(f"{error}. {INFLATE}") from None
 

@@ -1,14 +1,14 @@
 """open-mmlab/mmaction2: `backbone.*` and `cls_head.*`."""
 
 from vidjax.convert.input_normalization import IMAGENET, Normalization
-from vidjax.convert.key_mapping import KeyMarker, Layout, seen
+from vidjax.convert.key_mapping import KeyMarker, Layout, known_normalization
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 HEAD = ((r"cls_head\.fc_cls", "head"),)
 
 
 def _path(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Returns the rules of the network below `torch`; our module names begin with `ours`."""
+    """Returns the rules of a network: its prefixes are `torch` in the file, `ours` in vidjax."""
     block = f"{ours}layer{{layer}}/block{{index}}"
     return (
         (torch + r"conv1\.conv", f"{ours}stem_layer/conv"),
@@ -21,7 +21,7 @@ def _path(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
 
 
 def _factorised(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Returns the rules of a (2+1)D convolution that is `torch` there and `ours` here."""
+    """Returns the rules of a (2+1)D convolution: `torch` in the file, `ours` in vidjax."""
     return (
         (torch + r"\.conv_s", f"{ours}/space"),
         (torch + r"\.bn_s", f"{ours}/norm"),
@@ -107,7 +107,7 @@ LAYOUTS = (
             "tam_50": ({},),
             "tsn_50": ({}, {"channels": 10}),
         },
-        (seen("slowonly_*", IMAGENET),),
+        (known_normalization("slowonly_*", IMAGENET),),
         {"tsm_*": SHIFTED, "tsn_*": UNSHIFTED},
     ),
     Layout(
@@ -117,26 +117,29 @@ LAYOUTS = (
             "i3d_r50": MM_VARIANT,
             "i3d_r50_nl5": ({"variant": "mmaction2", "non_local": {"variant": "mmaction2"}},),
         },
-        (seen("i3d_*", IMAGENET),),
+        (known_normalization("i3d_*", IMAGENET),),
     ),
     Layout(
         "MMAction2 ir-CSN",
         (*CSN_IR, *PLAIN, *HEAD),
         {"ir_csn_*": ({},)},
-        (seen("ir_csn_152", IMAGENET, PORTED), seen("ir_csn_*", IMAGENET)),
+        (
+            known_normalization("ir_csn_152", IMAGENET, PORTED),
+            known_normalization("ir_csn_*", IMAGENET),
+        ),
     ),
     Layout(
         "MMAction2 ip-CSN",
         (*CSN_IP, *PLAIN, *HEAD),
         {"ip_csn_*": ({},)},
-        (seen("ip_csn_152", PORTED, IMAGENET),),
+        (known_normalization("ip_csn_152", PORTED, IMAGENET),),
     ),
     Layout("MMAction2 X3D", (*X3D, *PLAIN), {"x3d_*": MM_VARIANT}),
     Layout(
         "MMAction2 R(2+1)D",
         (*TWO_PLUS_ONE, *PLAIN, *HEAD),
         {"r2plus1d_34": MM_VARIANT},
-        (seen("r2plus1d_34", IMAGENET),),
+        (known_normalization("r2plus1d_34", IMAGENET),),
     ),
     Layout(
         "MMAction2 SlowFast",
@@ -145,6 +148,6 @@ LAYOUTS = (
             "slowfast_101": ({"variant": "mmaction2", "lateral_kernel": 7}, *MM_VARIANT),
             "slowfast_*": MM_VARIANT,
         },
-        (seen("slowfast_*", IMAGENET),),
+        (known_normalization("slowfast_*", IMAGENET),),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidjax.convert.input_normalization import IMAGENET, Normalization
-from vidjax.convert.key_mapping import Layout, Options, UnstatedOption, seen
+from vidjax.convert.key_mapping import Layout, Options, UnstatedOption, known_normalization
 
 Rules = tuple[tuple[str, str], ...]
 COLOURS = Normalization((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
@@ -118,7 +118,7 @@ LAYOUTS = (
         "PySlowFast",
         SINGLE,
         {"i3d_r50": _VARIANT, "i3d_r50_nl5": _VARIANT, "slowonly_*": ({},), "resnet_50": ({},)},
-        (seen("resnet_50", IMAGENET), seen("*", COLOURS)),
+        (known_normalization("resnet_50", IMAGENET), known_normalization("*", COLOURS)),
     ),
     Layout("PySlowFast X3D", X3D, {"x3d_*": ({"variant": "mmaction2"},)}),
     Layout("PySlowFast SlowFast", TWO, {"slowfast_*": ({},)}),
@@ -126,7 +126,7 @@ LAYOUTS = (
         "Caffe2",
         BLOBS,
         {"i3d_r50": _VARIANT, "i3d_r50_nl5": _VARIANT, "slowonly_*": ({},)},
-        (seen("*", COLOURS),),
+        (known_normalization("*", COLOURS),),
         unstated_options={"i3d_r50*": _WHOSE},
     ),
     Layout("Caffe2 SlowFast", BLOBS_TWO, {"slowfast_*": ({},)}),

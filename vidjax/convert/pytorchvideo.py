@@ -1,7 +1,7 @@
 """facebookresearch/pytorchvideo: SlowOnly, SlowFast, X3D, CSN and R(2+1)D from its model zoo."""
 
 from vidjax.convert.input_normalization import Normalization
-from vidjax.convert.key_mapping import Layout, seen
+from vidjax.convert.key_mapping import Layout, known_normalization
 
 COLOURS = Normalization((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 # Normalisation of its networks for Something-Something and Charades.
@@ -9,7 +9,7 @@ COLOURS_BGR = COLOURS._replace(order="BGR")
 
 
 def _blocks(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Returns the rules of one pathway's stages, whose blocks are `torch` there and `ours` here."""
+    """Returns the rules of a pathway's blocks: `torch` in the file, `ours` in vidjax."""
     rules = [
         (torch + r"branch1_conv", f"{ours}/shortcut/conv"),
         (torch + r"branch1_norm", f"{ours}/shortcut/norm"),
@@ -73,15 +73,15 @@ LAYOUTS = (
             "r2plus1d_*": ({"variant": "pytorchvideo"},),
         },
         (
-            seen("ir_csn_*", COLOURS),
-            seen("r2plus1d_*", COLOURS),
-            seen("slowonly_50", COLOURS, COLOURS_BGR),
+            known_normalization("ir_csn_*", COLOURS),
+            known_normalization("r2plus1d_*", COLOURS),
+            known_normalization("slowonly_50", COLOURS, COLOURS_BGR),
         ),
     ),
     Layout(
         "PyTorchVideo SlowFast",
         TWO,
         {"slowfast_*": ({},)},
-        (seen("slowfast_50", COLOURS, COLOURS_BGR),),
+        (known_normalization("slowfast_50", COLOURS, COLOURS_BGR),),
     ),
 )

@@ -10,7 +10,7 @@ _NUMBERS = {
     for index, number in enumerate(numbers, start=1)
 }
 # Our branch and its position in a block. Separable units are the second of their branch. kylemin
-# wraps the only unit of branch 0 in a sequence of its own.
+# wraps the only unit of branch 0 in a `Sequential`.
 _PLACES = (
     ("branch0", r"branch0(\.0)?", False),
     ("branch1a", r"branch1\.0", False),

@@ -1,11 +1,11 @@
 """alexandrosstergiou/Squeeze-and-Recursion-Temporal-Gates: the thesis' backbones and SRTG.
 
-Names are those of torchvision's VideoResNet, except that each middle convolution has a sequence of
-its own, and each block has the cells of its gate.
+Names are those of torchvision's VideoResNet, except that each middle convolution is wrapped in its
+own `Sequential`, and each block has the cells of its gate.
 """
 
 from vidjax.convert.input_normalization import Normalization
-from vidjax.convert.key_mapping import Layout, seen
+from vidjax.convert.key_mapping import Layout, known_normalization
 from vidjax.convert.video_resnet import (
     BLOCK,
     CONVS,
@@ -28,18 +28,18 @@ LAYOUTS = (
         "SRTG R3D, ir-CSN",
         (*STEM, *NESTED, *CONVS, *GATES, *ENDS),
         {"*r3d_*_e1": ({},), "srtg_r3d_*": ({},), "ir_csn_*": ({"variant": "thesis"},)},
-        (seen("srtg_*", INPUT, INPUT_BGR), seen("ir_csn_*", INPUT)),
+        (known_normalization("srtg_*", INPUT, INPUT_BGR), known_normalization("ir_csn_*", INPUT)),
     ),
     Layout(
         "SRTG ip-CSN",
         (*STEM, *NESTED_IP, *CONVS_IP[:2], *CONVS, *ENDS),
         {"ip_csn_*": ({"variant": "thesis"},)},
-        (seen("ip_csn_*", INPUT),),
+        (known_normalization("ip_csn_*", INPUT),),
     ),
     Layout(
         "SRTG R(2+1)D",
         (*STEM_2PLUS1D, *CONVS_2PLUS1D, *CONVS, *GATES, *ENDS),
         {"r2plus1d_*_e1": ({},), "srtg_r2plus1d_*": ({},)},
-        (seen("srtg_*", INPUT, INPUT_BGR),),
+        (known_normalization("srtg_*", INPUT, INPUT_BGR),),
     ),
 )

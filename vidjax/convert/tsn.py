@@ -1,9 +1,9 @@
 """yjxiong/tsn-pytorch: BNInception over frames of RGB or optical flow."""
 
 from vidjax.convert.input_normalization import Normalization
-from vidjax.convert.key_mapping import Layout, seen
+from vidjax.convert.key_mapping import Layout, known_normalization
 
-# Our unit of a block, and its name there.
+# The units of a block: our name, and the name in the file.
 _UNITS = {
     "branch0": "1x1",
     "branch1a": "3x3_reduce",
@@ -40,6 +40,9 @@ LAYOUTS = (
         "tsn-pytorch",
         RULES,
         {"tsn_bninception": ({}, {"channels": 10})},
-        (seen("*", channels=10), seen("*", COLOURS, COLOURS._replace(order="BGR"))),
+        (
+            known_normalization("*", channels=10),
+            known_normalization("*", COLOURS, COLOURS._replace(order="BGR")),
+        ),
     ),
 )

@@ -1,7 +1,7 @@
 """torchvision's VideoResNet, and VMZ's networks based on it: R3D, R(2+1)D, ip-CSN and ir-CSN."""
 
 from vidjax.convert.input_normalization import Normalization
-from vidjax.convert.key_mapping import Layout, seen
+from vidjax.convert.key_mapping import Layout, known_normalization
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 ENDS = (
@@ -39,7 +39,7 @@ LAYOUTS = (
         "torchvision R3D, VMZ ir-CSN",
         (*STEM, *CONVS, *ENDS),
         {"r3d_*_e1": (), "r3d_*": (TORCHVISION_R3D,), "ir_csn_*": ({},)},
-        (seen("r3d_*", VMZ_COLOURS),),
+        (known_normalization("r3d_*", VMZ_COLOURS),),
     ),
     Layout("VMZ ip-CSN", (*STEM, *CONVS_IP, *CONVS, *ENDS), {"ip_csn_*": ({},)}),
     Layout(

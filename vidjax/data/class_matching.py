@@ -72,7 +72,7 @@ class Relabelled:
         return np.where(labels >= 0, np.array(self._places)[labels], labels)
 
     def __repr__(self) -> str:
-        """Returns the split's own: grain compares it when a run resumes."""
+        """Returns the split's representation: grain compares it when a run resumes."""
         return repr(self._source)
 
 

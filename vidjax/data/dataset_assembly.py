@@ -21,7 +21,7 @@ from vidjax.data.checksums import write_checksums
 from vidjax.data.dataset_errors import damaged
 from vidjax.data.dataset_info import ARRAY_RECORD, INFO
 from vidjax.data.decoded_cache import unfinished_folder
-from vidjax.data.integrity import refuse_halves
+from vidjax.data.integrity import refuse_incomplete
 from vidjax.data.record_index import write_record_index
 from vidjax.data.shard_writer import Made, Task
 from vidjax.storage.local_copies import remove_folder, scratch
@@ -51,7 +51,7 @@ def save_plan(folder: Path, tasks: Sequence[Task]) -> None:
     """
     beside = unfinished_folder(folder)
     if not beside.is_dir():
-        refuse_halves(folder)
+        refuse_incomplete(folder)
     known, ours = _noted(beside / PLAN), _Plan(len(tasks), _digest(tasks))
     if known != ours:
         if (folder / INFO).is_file():

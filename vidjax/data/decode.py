@@ -14,7 +14,8 @@ of the later frames, with these exceptions:
 - AVI stores frames in order, without time stamps. Its times are sorted.
 
 The frame rate is the header's if the times agree with it, and otherwise it is measured from the
-times. `start` and `end` of a segment are in these times. The frame limits count kept frames.
+times. `start` and `end` of a segment are in these times. Limits on the number of frames refer to
+returned frames.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ __all__ = [
     "read_video",
 ]
 
-# Time stamps are rounded to the container's clock. A frame this close to a time counts as at it.
+# Time stamps are rounded to the container's clock. A frame this close to a time has that time.
 SLACK = 5e-4
 
 

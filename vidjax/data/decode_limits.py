@@ -32,7 +32,7 @@ MOST_KEPT = 2**31
 # Black frames take a byte per 20,000 pixels in H.264 and per 75,000 in AV1 (1920x1080). Pixels that
 # are always allowed: 500 such frames in total, and 4096x2048 in one frame.
 _PIXELS_A_BYTE, _FREE_PIXELS, _FREE_FRAME = 2**17, 2**30, 2**23
-# A file of this many bytes gets all the seconds; an empty file gets this fraction of them.
+# A file of this many bytes gets the full time limit; an empty file gets this fraction of it.
 _ALL_SECONDS_BYTES, _FREE_SECONDS = 2**21, 1 / 20
 # A static frame takes more bytes than this in every container.
 _BYTES_A_FRAME = 16

@@ -12,7 +12,7 @@ from vidjax.storage.paths import is_url
 
 Flaw = Callable[[Entry], str]
 MISSING = "missing"
-# Verdicts that do not blame the file. It exists now, and decoding will show.
+# Verdicts that exclude no video: the file exists now, and decoding will find other problems.
 _OF_THE_MOMENT = ("absent", "unreadable")
 
 
@@ -52,7 +52,7 @@ def missing_file(root: Path) -> Flaw:
 def broken_video(verdicts: Path, manifest: Manifest) -> Flaw:
     """Makes a check for videos that `vidjax check_videos` found broken.
 
-    Verdicts on files whose size has changed since are ignored; decoding will show.
+    Verdicts on files whose size has changed since are ignored; such files are decoded again.
 
     Args:
       verdicts: CSV written by `vidjax check_videos`.

@@ -28,7 +28,7 @@ class ExpectedVideo:
 
 
 def expected_videos(
-    manifest: Manifest, split: str, *, short_side: int, fps: float | None, looks: int = 8
+    manifest: Manifest, split: str, *, short_side: int, fps: float | None, samples: int = 8
 ) -> list[ExpectedVideo]:
     """Probes some evenly spaced videos of a split; unreadable ones are skipped.
 
@@ -37,10 +37,10 @@ def expected_videos(
       split: name of the split.
       short_side: shorter side of the stored frames in pixels; smaller videos keep their size.
       fps: frame rate that all videos are resampled to; None keeps each video's own rate.
-      looks: number of headers to read.
+      samples: number of headers to read.
     """
     entries = manifest.split(split)
-    chosen = np.unique(np.linspace(0, len(entries) - 1, min(looks, len(entries))).astype(int))
+    chosen = np.unique(np.linspace(0, len(entries) - 1, min(samples, len(entries))).astype(int))
     found = (_of(manifest, entries[number], short_side, fps) for number in chosen)
     return [each for each in found if each is not None]
 

@@ -1,4 +1,4 @@
-"""A split with at most a number of videos of each class, to train on less."""
+"""Limits a split to a number of videos per class, to train on less data."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _JPEG = b"\xff\xd8"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-def picture_size(data: bytes) -> tuple[int, int]:
+def image_size(data: bytes) -> tuple[int, int]:
     """Returns height and width in pixels of a JPEG (ITU T.81, B.2) or PNG.
 
     Raises:

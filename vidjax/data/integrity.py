@@ -17,7 +17,7 @@ from vidjax.data.shard_reader import ShardReader
 from vidjax.storage.file_info import FileInfo
 from vidjax.storage.shard_cache import ShardCache
 
-__all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_halves"]
+__all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_incomplete"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class DataSet:
         return CachedShardReader(folder, shards, self.sums, cache, self.there)
 
 
-def refuse_halves(folder: Path) -> None:
+def refuse_incomplete(folder: Path) -> None:
     """Refuses a folder that is not empty but contains no complete data set.
 
     Raises:
@@ -72,7 +72,7 @@ def open_data_set(folder: Path) -> DataSet:
     """
     files = MetadataFiles(folder)
     if INFO not in files.there:
-        refuse_halves(folder)
+        refuse_incomplete(folder)
         raise ValueError(f"no prepared data set at {str(folder)!r}: {INFO} is missing")
     info = DatasetInfo.read(folder, files)
     if info.file_format != ARRAY_RECORD:

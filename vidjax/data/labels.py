@@ -15,7 +15,7 @@ _BREAK = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 def normal(label: str) -> str:
     r"""Normalizes a label: one line, no surrounding spaces, Unicode's composed form (NFC).
 
-    macOS writes accents apart from their letters (NFD); other systems do not.
+    macOS separates accents from their letters (NFD); other systems do not.
 
     >>> normal(" stand\n up ")
     'stand up'

@@ -114,7 +114,7 @@ def mean_batch(parts: Sequence[Sequence[GridShape]]) -> float:
 
 
 @dataclass(frozen=True)
-class Timetable:
+class GridSchedule:
     """The multigrid schedule of a run: the batch shape of every step.
 
     Attributes:
@@ -138,7 +138,7 @@ class Timetable:
         return self.shapes[self.index[step]]
 
 
-def timetable(
+def grid_schedule(
     grid: Multigrid,
     base: GridShape,
     *,
@@ -146,7 +146,7 @@ def timetable(
     steps_per_epoch: float,
     boundaries: Sequence[int] = (),
     unit: int = 1,
-) -> Timetable:
+) -> GridSchedule:
     """Computes the multigrid schedule of a run.
 
     Args:
@@ -171,7 +171,7 @@ def timetable(
     largest = parts[0][-1].batch if grid.anchor == "largest" else base.batch
     longs = np.array([each[-1].batch for each in parts])[part]
     firsts = np.concatenate([[0], np.cumsum(batches, dtype=np.int64)])
-    return Timetable(shapes, index, firsts, longs / largest)
+    return GridSchedule(shapes, index, firsts, longs / largest)
 
 
 def _turns(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import grain
 import numpy as np
 
-from vidjax.data.multigrid import GridShape, Timetable
+from vidjax.data.multigrid import GridSchedule, GridShape
 from vidjax.data.pipeline import Augmentation, Batch, ClipShape, TrainClip
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.targets import Targets
@@ -15,7 +15,7 @@ from vidjax.data.video_sampler import shuffled_records
 
 
 @dataclass(frozen=True)
-class _Thinned(ClipShape):
+class _ReducedClipShape(ClipShape):
     """A clip with fewer frames than the base clip, over the same time span.
 
     Attributes:
@@ -41,24 +41,24 @@ class _GridSource:
     def __init__(
         self,
         clips: grain.MapDataset,
-        timetable: Timetable,
+        schedule: GridSchedule,
         transforms: dict[GridShape, TrainClip],
         seed: int,
         processes: tuple[int, int],
     ) -> None:
-        self._clips, self._timetable, self._transforms = clips, timetable, transforms
+        self._clips, self._schedule, self._transforms = clips, schedule, transforms
         self._seed, self._processes = seed, processes
 
     def __len__(self) -> int:
-        return len(self._timetable)
+        return len(self._schedule)
 
     def __repr__(self) -> str:
-        return f"{len(self)} batches of {len(self._timetable.shapes)} shapes of {self._clips!r}"
+        return f"{len(self)} batches of {len(self._schedule.shapes)} shapes of {self._clips!r}"
 
     def __getitem__(self, step: int) -> Batch:
-        first, end = self._timetable.firsts[step : step + 2]
+        first, end = self._schedule.firsts[step : step + 2]
         index, count = self._processes
-        transform = self._transforms[self._timetable.shape(step)]
+        transform = self._transforms[self._schedule.shape(step)]
         share = (end - first) // count
         clips = range(first + index * share, first + (index + 1) * share)
         rows = [self._row(transform, int(clip)) for clip in clips]
@@ -72,7 +72,7 @@ def grid_batches(
     source: VideoSource,
     shape: ClipShape,
     augmentation: Augmentation,
-    timetable: Timetable,
+    schedule: GridSchedule,
     *,
     time: str,
     seed: int,
@@ -90,7 +90,7 @@ def grid_batches(
       source: the videos.
       shape: the base clip.
       augmentation: training augmentation.
-      timetable: the shape of every step.
+      schedule: the shape of every step.
       time: how fewer frames are chosen, as in `Multigrid`.
       seed: seed of order, frame sampling and augmentation.
       process_index: index of this process.
@@ -105,25 +105,25 @@ def grid_batches(
     """
     if len(source) == 0:
         raise ValueError(f"{source} contains no videos to train on")
-    for each in timetable.shapes:
+    for each in schedule.shapes:
         if each.batch % process_count:
             raise ValueError(f"a batch of {each} is not divisible by {process_count} processes")
     targets = Targets.of(source)
 
     def transform(each: GridShape) -> TrainClip:
         scaled = _scaled(augmentation, each.size / shape.size)
-        return TrainClip(_thinned(shape, each, time), scaled, targets, channels_of(source))
+        return TrainClip(_reduced(shape, each, time), scaled, targets, channels_of(source))
 
-    transforms = {each: transform(each) for each in timetable.shapes}
+    transforms = {each: transform(each) for each in schedule.shapes}
     clips = shuffled_records(source, seed, sampling, shards=shards, batch_size=max(shards, 1))
     processes = (process_index, process_count)
-    return grain.MapDataset.source(_GridSource(clips, timetable, transforms, seed, processes))
+    return grain.MapDataset.source(_GridSource(clips, schedule, transforms, seed, processes))
 
 
-def _thinned(base: ClipShape, shape: GridShape, time: str) -> ClipShape:
+def _reduced(base: ClipShape, shape: GridShape, time: str) -> ClipShape:
     if shape.frames == base.frames:
         return replace(base, size=shape.size)
-    return _Thinned(frames=shape.frames, size=shape.size, base=base, time=time)
+    return _ReducedClipShape(frames=shape.frames, size=shape.size, base=base, time=time)
 
 
 def _scaled(augmentation: Augmentation, scale: float) -> Augmentation:

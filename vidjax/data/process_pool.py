@@ -146,7 +146,7 @@ class _Worker(Generic[Item, Result]):
         self._process = context.Process(
             target=_work, args=(theirs, self._function, self._memory), daemon=True
         )
-        with _deaf_to_interrupts():
+        with _ignore_interrupts():
             self._process.start()
         theirs.close()
 
@@ -200,7 +200,7 @@ class _Worker(Generic[Item, Result]):
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     """Opens a context in which started processes ignore Ctrl-C, which reaches a whole terminal.
 
     Their parent ends them. The signal mask is inherited, so it is in effect before the process runs

@@ -68,14 +68,14 @@ class ShardShuffle:
         # Caches for the reading threads: the current and next epoch, and their shards.
         self._epoch = functools.lru_cache(4)(self._drawn)
         self._within = functools.lru_cache(4 * lanes + 16)(self._permutation)
-        self._told = functools.lru_cache(16 * lanes + 64)(self._tell)
+        self._prefetched = functools.lru_cache(16 * lanes + 64)(self._prefetch_next)
 
     def __len__(self) -> int:
         return sys.maxsize
 
     def __getitem__(self, number: int) -> Record:
         epoch, lane, slot, video = self._find(int(number))
-        self._told(epoch, lane, slot)
+        self._prefetched(epoch, lane, slot)
         return self._source[video]
 
     def __repr__(self) -> str:
@@ -118,7 +118,7 @@ class ShardShuffle:
         rng = np.random.default_rng((self._seed, epoch, 1 + shard))
         return rng.permutation(self._lengths[shard])
 
-    def _tell(self, epoch: int, lane: int, slot: int) -> None:
+    def _prefetch_next(self, epoch: int, lane: int, slot: int) -> None:
         """Prefetches, once per shard, the shard that its lane reads next."""
         order = self._epoch(epoch)
         if order.ends[slot] >= order.lanes[lane + 1]:

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vidjax.data.image_size import MOST_PIXELS, picture_size
+from vidjax.data.image_size import MOST_PIXELS, image_size
 
 # Callers run several threads of their own; OpenCV's would compete with them.
 cv2.setNumThreads(0)
@@ -252,7 +252,7 @@ def decode_grey(data: bytes) -> np.ndarray:
 
 
 def _decoded(data: bytes, kind: int) -> np.ndarray:
-    height, width = picture_size(data)
+    height, width = image_size(data)
     if height * width > MOST_PIXELS:
         raise ValueError(
             f"a stored frame of {width}x{height} exceeds the limit of {MOST_PIXELS} pixels"

@@ -42,8 +42,8 @@ __all__ = [
     "Verdict",
     "check_video",
     "digest",
-    "place_of",
     "read_verdicts",
+    "video_path",
 ]
 
 # The possible verdicts, from intact to missing.
@@ -67,7 +67,7 @@ Degrees = Annotated[int, msgspec.Meta(ge=0, lt=360)]
 Stated = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 StatedRate = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 _ANEW = "; the table is damaged: check the videos again"
-# Headers round. Fewer frames than stated count as lost only above this fraction.
+# Headers may be rounded. Missing frames count as lost only above this fraction.
 _MISSING = 0.02
 # Tolerance of the stated duration in seconds.
 _SLACK = 0.5
@@ -151,13 +151,13 @@ def check_video(path: str, root: Path = Path(), limits: Limits | None = None) ->
     """
     name = printable(path)
     try:
-        with local_copy(place_of(root, path)) as file:
-            return _judged(file, name, limits or USUAL)
+        with local_copy(video_path(root, path)) as file:
+            return _check_local(file, name, limits or USUAL)
     except FileNotFoundError:
         return Verdict(name, "absent", "no such file")
 
 
-def _judged(file: Path, name: str, limits: Limits) -> Verdict:
+def _check_local(file: Path, name: str, limits: Limits) -> Verdict:
     """Checks a local file."""
     try:
         if not stat.S_ISREG(file.stat().st_mode):
@@ -179,7 +179,7 @@ def _judged(file: Path, name: str, limits: Limits) -> Verdict:
     return Verdict(name, verdict, detail, **facts)  # type: ignore[arg-type]
 
 
-def place_of(root: Path, path: str) -> Path:
+def video_path(root: Path, path: str) -> Path:
     """Returns the path of a file; `path` may be relative to `root`, absolute or a URL."""
     return as_path(path) if is_url(path) else root / path
 

@@ -196,35 +196,35 @@ def view_batches(
     return items.batch(batch_size // process_count)[process_index::process_count]
 
 
-def refuse_coinciding(source: VideoSource, views: Views, looks: int = 64) -> None:
+def refuse_coinciding(source: VideoSource, views: Views, samples: int = 64) -> None:
     """Refuses a protocol with views that have the same pixels for every video.
 
     Args:
       source: the videos.
       views: the evaluation protocol.
-      looks: number of videos to check, evenly spaced.
+      samples: number of videos to check, evenly spaced.
 
     Raises:
       ValueError: none of these videos has as many distinct clips, or crops, as the protocol.
     """
-    chosen = np.unique(np.linspace(0, len(source) - 1, min(looks, len(source))).astype(int))
+    chosen = np.unique(np.linspace(0, len(source) - 1, min(samples, len(source))).astype(int))
     # Often the first video has enough, and no other is read.
     _refuse_fewer((views.distinct(source[index]) for index in chosen), views)
 
 
-def refuse_coinciding_expected(outlooks: Sequence[ExpectedVideo], views: Views) -> None:
+def refuse_coinciding_expected(expected: Sequence[ExpectedVideo], views: Views) -> None:
     """Like `refuse_coinciding`, for videos that are not decoded yet.
 
     Args:
-      outlooks: expected frames and size of some videos; if empty, nothing is checked.
+      expected: expected frames and size of some videos; if empty, nothing is checked.
       views: the evaluation protocol.
 
     Raises:
       ValueError: like `refuse_coinciding`.
     """
-    if outlooks:
+    if expected:
         _refuse_fewer(
-            (views.distinct_of(each.frames, each.height, each.width) for each in outlooks), views
+            (views.distinct_of(each.frames, each.height, each.width) for each in expected), views
         )
 
 

@@ -38,6 +38,13 @@ def count_frame_choices(model: nn.Module, clip_shape: tuple[int, int, int]) -> F
     Args:
       model: a network on clips. How its blocks are compiled (`scan`, `remat`) does not matter.
       clip_shape: `(T, H, W)` of a clip.
+
+    Examples:
+      >>> import vidjax
+      >>> from vidjax.evaluation import count_frame_choices
+      >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4)
+      >>> count_frame_choices(model, (8, 32, 32)).choosing
+      0
     """
     # A scanned stage would be traced only once for all of its blocks.
     plain = {"scan": False, "remat": ()}

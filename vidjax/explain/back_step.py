@@ -81,7 +81,7 @@ class Rules:
         inflated[own, :, own] = kernels.reshape(groups, -1, kernels.shape[1])
         return inflated.reshape(len(kernels), -1) * pooled
 
-    def wired(
+    def reachable_channels(
         self, numbers: Sequence[int], kernels: int, channels: int, groups: int
     ) -> Iterator[tuple[list[int], range]]:
         """Yields kernels by group, with the channels that they can rely on.

@@ -175,7 +175,7 @@ def _pairs(laid: Marks) -> np.ndarray:
 
 
 def _merge(known: list[Marks], marks: Marks) -> None:
-    """Adds marks to those there are, in the same array where none contradicts."""
+    """Adds marks to the known ones; arrays that do not contradict each other are merged."""
     for index, other in enumerate(known):
         if other.shape == marks.shape:
             agree = (other == marks) | (other == NONE) | (marks == NONE)

@@ -209,8 +209,10 @@ class _Climber:
             if not chosen:
                 continue
             products = self._rules.products(*means[layer], layer.groups)
-            wired = self._rules.wired(sorted(chosen), layer.kernels, layer.inputs, layer.groups)
-            for group, channels in wired:
+            groups = self._rules.reachable_channels(
+                sorted(chosen), layer.kernels, layer.inputs, layer.groups
+            )
+            for group, channels in groups:
                 counts = {number: chosen[number][1] for number in group}
                 for members, values in self._lists(counts, products[:, channels]):
                     kept = self._keep(self._rules.values(values))

@@ -48,6 +48,14 @@ def overlay(
 
     Raises:
       ValueError: the sizes differ.
+
+    Examples:
+      >>> import numpy as np
+      >>> from vidjax.explain.colours import overlay
+      >>> frames = np.full((2, 1, 2, 3), 200, np.uint8)  # [T, H, W, 3]
+      >>> heat = np.array([[[0.0, 1.0]], [[0.0, 0.0]]])  # [T, H, W]: one hot place
+      >>> overlay(frames, heat, "jet")[0, 0].tolist()
+      [[100, 100, 164], [164, 100, 100]]
     """
     if frames.shape[:-1] != volume.shape:
         raise ValueError(

@@ -17,7 +17,8 @@ from vidjax.explain.source_video import SourceVideo
 COLUMNS = 5
 WIDEST = 2400
 _GAP = 3
-_BAR = 14
+# Pages show a sheet about 740 pixels wide, so text is as large as can be read at that width.
+_SMALLEST_TEXT, _TEXT_PER_SHEET = 11, 72
 
 
 def write_sheet(
@@ -36,7 +37,7 @@ def write_sheet(
       colours: one of `vidjax.explain.colours.COLOURS`.
       columns: frames per row, evenly spaced in time.
     """
-    chosen = spread(len(footage.places), columns)
+    chosen = evenly_spaced(len(footage.places), columns)
     panels = Panels(footage, drawn, colours, WIDEST / len(chosen) - _GAP)
     tiles = [
         panels.at(frame, footage.places[number])
@@ -45,14 +46,15 @@ def write_sheet(
     ]
     rows = [_row([own[place] for own in tiles]) for place in range(len(drawn) + 1)]
     width = rows[0].shape[1]
-    parts = [_times(footage.times[chosen], panels.size[1]), rows[0]]
+    text = max(_SMALLEST_TEXT, round(width / _TEXT_PER_SHEET))
+    parts = [_times(footage.times[chosen], panels.size[1], text), rows[0]]
     for own, row in zip(drawn, rows[1:], strict=True):
-        parts += [caption(own.title, own.facts, width), row]
-    parts.append(_legend(drawn, colours, width, whole=bool(footage.inside().all())))
+        parts += [caption(own.title, own.facts, width, text + 2), row]
+    parts.append(_legend(drawn, colours, width, text, whole=bool(footage.inside().all())))
     write_png(file, np.concatenate(parts))
 
 
-def spread(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """Returns at most `most` numbers below `count`, evenly spread from the first to the last."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
 
@@ -62,11 +64,13 @@ def _row(tiles: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.pad(own, gap, constant_values=255) for own in tiles], axis=1)
 
 
-def _times(times: np.ndarray, width: int) -> np.ndarray:
-    return _row([line(f"{time:.2f} s", width) for time in times])
+def _times(times: np.ndarray, width: int, size: int) -> np.ndarray:
+    return _row([line(f"{time:.2f} s", width, size) for time in times])
 
 
-def _legend(drawn: Sequence[CaptionedMap], colours: str, width: int, *, whole: bool) -> np.ndarray:
+def _legend(
+    drawn: Sequence[CaptionedMap], colours: str, width: int, size: int, *, whole: bool
+) -> np.ndarray:
     """Draws the colour bars and what they mean."""
     seen = "" if whole else "the network saw only the part inside the thin frame"
     bars = []
@@ -78,11 +82,11 @@ def _legend(drawn: Sequence[CaptionedMap], colours: str, width: int, *, whole: b
     parts = [np.full((_GAP * 2, width, 3), 255, np.uint8)]
     for number, (bar, text) in enumerate(bars):
         told = f"{text}; {seen}" if seen and not number else text
-        beside = line(told, width - bar.shape[1] - _GAP, centred=False)
+        beside = line(told, width - bar.shape[1] - _GAP, size, centred=False)
         tall = beside.shape[0]
         strip = np.full((tall, width, 3), 255, np.uint8)
-        top = (tall - _BAR) // 2
-        strip[top : top + _BAR, _GAP : _GAP + bar.shape[1]] = bar
+        top = (tall - size) // 2
+        strip[top : top + size, _GAP : _GAP + bar.shape[1]] = bar
         strip[:, _GAP + bar.shape[1] :] = beside
         parts.append(strip)
     return np.concatenate(parts)

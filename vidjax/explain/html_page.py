@@ -87,6 +87,15 @@ def page(title: str, panels: Sequence[Panel], fps: float) -> str:
 
     Raises:
       ValueError: names the frames, heatmap or score that cannot be shown.
+
+    Examples:
+      >>> import numpy as np
+      >>> from vidjax.explain.html_page import Panel, page
+      >>> frames = np.zeros((4, 16, 16, 3), np.uint8)
+      >>> heat = np.linspace(0, 1, 4 * 16 * 16).reshape(4, 16, 16)
+      >>> text = page("my.mp4", [Panel("kick", frames, heat)], fps=12)
+      >>> text.startswith("<!doctype html>"), "<script src" in text
+      (True, False)
     """
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"fps = {shown(fps)}: must be a number above 0")

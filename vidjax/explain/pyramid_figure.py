@@ -19,6 +19,7 @@ from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.explain.pyramid_layout import (
     EDGE,
     FOOT,
+    LINE,
     Band,
     Box,
     Layout,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 DPI = 160
 INK, FAINT, LINK, GROUND = "#1f2733", "#6a7482", "#3f6c93", "#f4f5f7"
+# Font sizes in points, of text and of names of rows. Pages show wide pyramids at two thirds of
+# their size.
+_TEXT, _NAME = 8.5, 10
 # Longer side of the frames in tiles, in pixels; a picture has no more room for them.
 _PIXELS = 192
 
@@ -156,7 +160,9 @@ def arrange(
             volume = volume_of(pyramid, tile, _size(small), draw, degree)
             _tile(axes, drawing, box, small, volume, _caption(tile), moving=moving)
     if not rows:
-        _write(axes, layout.apex.tiles[0].left, layout.apex.bottom + 0.3, "no kernel was kept", 8)
+        _write(
+            axes, layout.apex.tiles[0].left, layout.apex.bottom + 0.3, "no kernel was kept", _TEXT
+        )
     _links(axes, layout, pyramid, rows)
     _foot(axes, layout, format, draw, moving)
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
@@ -206,9 +212,9 @@ def _settings(pyramid: Pyramid) -> list[str]:
 
 def _head(axes: Any, layout: Layout, title: str, facts: Sequence[str]) -> None:
     middle = (layout.apex.tiles[0].left + layout.apex.tiles[-1].right) / 2
-    _write(axes, middle, 0.3, figure_text(title), 13, ha="center", weight="bold")
+    _write(axes, middle, 0.3, figure_text(title), 15, ha="center", weight="bold")
     line = figure_text("  ·  ".join(facts), 160)
-    _write(axes, middle, 0.56, line, 7.5, ha="center", color=FAINT)
+    _write(axes, middle, 0.6, line, _TEXT, ha="center", color=FAINT)
 
 
 def _apex(
@@ -218,11 +224,11 @@ def _apex(
     for box, time in zip(band.tiles, thirds(len(frames)), strict=False):
         shown = "" if moving else f"frame {time}"
         _tile(axes, drawing, box, frames, volume, shown, moving=moving, time=time)
-    _write(axes, EDGE, band.tiles[0].top + 0.1, "class", 8.5, weight="bold")
-    _write(axes, EDGE, band.tiles[0].top + 0.19, figure_text(what), 7, color=FAINT, va="top")
+    _write(axes, EDGE, band.tiles[0].top + 0.1, "class", _NAME, weight="bold")
+    _write(axes, EDGE, band.tiles[0].top + 0.22, figure_text(what), _TEXT, color=FAINT, va="top")
     if moving:
         x = band.tiles[0].middle
-        drawing.clock = _write(axes, x, band.tiles[0].bottom + 0.1, "", 7, ha="center")
+        drawing.clock = _write(axes, x, band.tiles[0].bottom + 0.12, "", _TEXT, ha="center")
     _colour_bar(axes, band, drawing.colours)
 
 
@@ -263,7 +269,9 @@ def _tile(
     extent = (box.left, box.right, box.bottom, box.top)
     shown = picture(frames, volume, time, drawing.colours)
     image = axes.imshow(shown, extent=extent, aspect="auto", zorder=3, interpolation="antialiased")
-    _write(axes, box.middle, box.bottom + 0.04, caption, 6.5, ha="center", va="top", gid="caption")
+    _write(
+        axes, box.middle, box.bottom + 0.04, caption, _TEXT, ha="center", va="top", gid="caption"
+    )
     drawing.tiles.append(Moving(image, frames, volume, drawing.colours))
 
 
@@ -284,11 +292,11 @@ def _side(axes: Any, band: Band, row: Row) -> None:
     axes.add_patch(ground)
     middle = (band.top + band.bottom) / 2
     lines = label_of(row)
-    top = middle - 0.064 * (len(lines) + 1) + 0.064
-    _write(axes, EDGE, top, f"level {row.level}", 8.5, weight="bold")
+    top = middle - LINE / 2 * len(lines)
+    _write(axes, EDGE, top, f"level {row.level}", _NAME, weight="bold")
     for number, line in enumerate(lines, start=1):
         colour = FAINT if line.endswith(("kept", "cells", "no location")) else INK
-        _write(axes, EDGE, top + 0.128 * number, figure_text(line), 6.5, color=colour, gid="side")
+        _write(axes, EDGE, top + LINE * number, figure_text(line), _TEXT, color=colour, gid="side")
 
 
 def _links(axes: Any, layout: Layout, pyramid: Pyramid, rows: Sequence[Row]) -> None:
@@ -340,9 +348,9 @@ def _colour_bar(axes: Any, band: Band, colours: str) -> None:
     left = box.right + 0.3
     extent = (left, left + 0.11, box.bottom, box.top)
     axes.imshow(overlay(grey, ramp, colours)[0], extent=extent, aspect="auto", zorder=3)
-    _write(axes, left + 0.18, box.top + 0.06, "most", 7, color=FAINT)
-    _write(axes, left + 0.18, (box.top + box.bottom) / 2, "activation", 7, color=FAINT)
-    _write(axes, left + 0.18, box.bottom - 0.06, "least", 7, color=FAINT)
+    _write(axes, left + 0.18, box.top + 0.06, "most", _TEXT, color=FAINT)
+    _write(axes, left + 0.18, (box.top + box.bottom) / 2, "activation", _TEXT, color=FAINT)
+    _write(axes, left + 0.18, box.bottom - 0.06, "least", _TEXT, color=FAINT)
 
 
 def _foot(axes: Any, layout: Layout, format: str, draw: str, moving: bool) -> None:
@@ -351,7 +359,7 @@ def _foot(axes: Any, layout: Layout, format: str, draw: str, moving: bool) -> No
     text = f"Below a tile: {first} · weight; {frame}× connections. Each map has its own scale."
     if draw == "children":
         text += " Kernels with children are drawn as the mean of their children."
-    _write(axes, EDGE, layout.height - FOOT / 2, text, 7, color=FAINT)
+    _write(axes, EDGE, layout.height - FOOT / 2, text, _TEXT, color=FAINT)
 
 
 def _write(axes: Any, x: float, y: float, text: str, size: float, **settings: Any) -> Any:

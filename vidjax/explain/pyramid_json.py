@@ -53,6 +53,17 @@ def to_json(pyramid: Pyramid) -> str:
 
     Raises:
       ValueError: the argument is not a pyramid.
+
+    Examples:
+      >>> import jax
+      >>> from vidjax.explain import class_feature_pyramid, from_json, to_json
+      >>> model = lambda weights, clip: (clip @ weights["conv"]).mean((1, 2, 3)) @ weights["head"]
+      >>> weights = {"conv": jax.numpy.eye(3), "head": jax.numpy.eye(3)}
+      >>> clip = jax.random.uniform(jax.random.key(0), (2, 4, 4, 3))
+      >>> text = to_json(class_feature_pyramid(model, weights, clip, class_index=1))
+      >>> pyramid = from_json(text)
+      >>> pyramid.class_index, pyramid.layers[0].kernels.tolist()
+      (1, [1])
     """
     if not isinstance(pyramid, Pyramid):
         raise ValueError(
@@ -95,6 +106,12 @@ def from_json(text: str) -> Pyramid:
 
     Raises:
       ValueError: the text is not a pyramid in JSON.
+
+    Examples:
+      >>> from vidjax.explain import from_json
+      >>> pyramid = '"class_index": 1, "mode": "layer", "threshold": 0.5, "depth": 1'
+      >>> from_json("{" + pyramid + ', "clip": [2, 4, 4], "lists": [[]], "layers": []}').threshold
+      0.5
     """
     if not isinstance(text, str):
         raise ValueError(f"text = {shown(text)}: pass the text that to_json returned")

@@ -16,13 +16,13 @@ Point = tuple[float, float]
 TILE, APEX = 0.86, 1.2
 GAP = 0.17
 # Room for captions: two lines below a tile, one line below the tiles of the class.
-CAPTION, APEX_CAPTION = 0.33, 0.2
+CAPTION, APEX_CAPTION = 0.42, 0.25
 # Room for links between rows.
 LINKS = 0.54
 # Room for names of levels and layers beside the rows, and the margin of the other edges.
-SIDE, EDGE = 2.15, 0.3
-HEAD, FOOT = 0.78, 0.42
-LINE = 0.128
+SIDE, EDGE = 2.6, 0.3
+HEAD, FOOT = 0.86, 0.46
+LINE = 0.165
 # The class with its colour bar needs this width.
 NARROWEST = 6.4
 LETTERS = 32

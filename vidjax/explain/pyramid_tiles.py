@@ -20,7 +20,7 @@ FORMATS = ("kernel", "group", "layer")
 DRAWN = ("own", "children")
 FORMAT: Mapping[str, Kind] = {"format": one_of(*FORMATS), "draw": one_of(*DRAWN)}
 # The most tiles in the first and in the last row: a pyramid grows downwards.
-TILES = (5, 9)
+TILES = (5, 7)
 Children = tuple[tuple[int, int, float], ...]
 
 

@@ -12,7 +12,7 @@ from vidjax.data.encode import write_gif, write_mp4
 from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.captions import caption
 from vidjax.explain.colours import DEFAULT, heat, overlay
-from vidjax.explain.contact_sheet import spread, write_sheet
+from vidjax.explain.contact_sheet import evenly_spaced, write_sheet
 from vidjax.explain.panels import Panels
 from vidjax.explain.source_video import SourceVideo
 
@@ -51,7 +51,7 @@ def write_heat(
     """
     files = [folder / f"{name}.{end}" for end in ("mp4", "gif", "png")]
     small: list[np.ndarray] = []
-    numbers = spread(len(footage.places), LONGEST_GIF)
+    numbers = evenly_spaced(len(footage.places), LONGEST_GIF)
     boards = enumerate(_boards(footage, drawn, colours))
 
     def watched() -> Iterator[np.ndarray]:

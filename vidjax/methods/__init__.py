@@ -39,7 +39,7 @@ def unusable() -> Mapping[str, str]:
     return _found()[1]
 
 
-@plugins.remembered
+@plugins.cached
 def _found() -> tuple[Mapping[str, Option], Mapping[str, str]]:
     here = sys.modules[__name__]
     found, twice = plugins.collect(here, "OPTIONS", lambda option: option.name, "option")

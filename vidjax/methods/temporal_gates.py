@@ -133,7 +133,7 @@ def consistent(
     distance: str = "sum",
     temperature: float = 1.0,
 ) -> jax.Array:
-    """Checks for each clip whether the frames of a find themselves in b: bool `[B]`.
+    """Tests each clip for cycle consistency of its frames in a and b: bool `[B]`.
 
     (Thesis, eq. 4.6 and 4.7.) A frame's soft nearest neighbour is the mean of b's frames, weighted
     by the softmax of their negative squared distances. The frame of b that is nearest to this mean

@@ -16,7 +16,7 @@ def variants() -> Mapping[str, Variant]:
     return _found()[0]
 
 
-@plugins.remembered
+@plugins.cached
 def _found() -> tuple[Mapping[str, Variant], Mapping[str, str]]:
     """Returns the networks, and why some cannot be used."""
     found, unusable = plugins.collect(

@@ -180,7 +180,7 @@ def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
 
 
 def guesses(name: str, options: Mapping[str, Any]) -> Guesses | None:
-    """Returns a function that reads the classes that a network's methods guess; None if none do.
+    """Returns a function that reads the classes that methods predict; None without such methods.
 
     Args:
       name: name of the network.

@@ -174,9 +174,9 @@ _FAMILY = Family(
         "mean": (0.45, 0.45, 0.45),
         "std": (0.225, 0.225, 0.225),
         "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
-        "notes": "The clip holds the fast pathway's frames. The works count operations at 256x256. "
-        "Their 34.4 M is slowfast_50_4x16, but no variant has the 39.8 G beside it; the 65.7 G "
-        "beside SF-101 is slowfast_50. The published training uses zero_init.",
+        "notes": "The clip contains the frames of the fast pathway. The papers count operations at "
+        "256x256. Their 34.4 M is slowfast_50_4x16, but no variant has the 39.8 G beside it; the "
+        "65.7 G beside SF-101 is slowfast_50. The published training uses zero_init.",
     },
     defined_in=(SlowFast, *DEFINED_IN),
 )

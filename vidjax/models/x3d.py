@@ -145,7 +145,7 @@ _FAMILY = Family(
         "paper": "Feichtenhofer: X3D: Expanding Architectures for Efficient Video Recognition, "
         "CVPR 2020",
         "notes": "The published training uses zero_init. The authors test at 182x182 (XS, S), "
-        "256x256 (M) and 356x356 (L, XL), and the works count operations at these sizes. The "
+        "256x256 (M) and 356x356 (L, XL), and the papers count operations at these sizes. The "
         "printed parameters of XL do not include the norms'.",
     },
     defined_in=DEFINED_IN,

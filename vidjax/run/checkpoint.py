@@ -81,7 +81,7 @@ class Checkpoints:
       say: called with warnings.
 
     Raises:
-      PlaceError: checkpoints cannot be stored at that path.
+      ArrayPathError: checkpoints cannot be stored at that path.
       RecordError: the file that names the best checkpoint is damaged.
     """
 

@@ -87,6 +87,12 @@ def from_mapping(mapping: Mapping[str, Any]) -> Config:
     Raises:
       ConfigError: a key is unknown (the error names the nearest known one), or a value is not
         allowed (`vidjax.run.setting_ranges`).
+
+    Examples:
+      >>> from vidjax.run.config import from_mapping
+      >>> config = from_mapping({"train": {"batch_size": 8}, "clip": {"frames": 16}})
+      >>> config.train.batch_size, config.clip.frames, config.seed
+      (8, 16, 0)
     """
     config: Config = _build(Config, mapping, "config", defaults().to_dict())
     return _with_new_options(config) if has_old_names(config.model.options) else config

@@ -1,4 +1,4 @@
-"""How often the classes that methods guess inside a network are right."""
+"""Compares the classes that methods predict inside a network with the labels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import jax.numpy as jnp
 
 
 def right_guesses(found: Mapping[str, jax.Array], label: jax.Array) -> dict[str, jax.Array]:
-    """Returns whether guesses are right, bool `[B]`, as `right/<name>`.
+    """Returns whether predictions are correct, bool `[B]`, as `right/<name>`.
 
     Args:
-      found: guessed classes by name, int `[B]` (`vidjax.models.registry.guesses`).
+      found: predicted classes by name, int `[B]` (`vidjax.models.registry.guesses`).
       label: int `[B]`, or float `[B, C]` if a clip may have several classes.
     """
 

@@ -94,7 +94,7 @@ class Network:
 
     @property
     def guesses(self) -> Guesses | None:
-        """The classes that the network's methods take the clips of a batch to be."""
+        """Reads the classes that the network's methods predict for a batch."""
         return guesses(self.config.model.name, self.config.model.options)
 
     def _norm_option(self) -> dict[str, int]:

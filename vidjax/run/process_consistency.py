@@ -21,12 +21,12 @@ from vidjax.run import code_digest, process_messages
 from vidjax.run.config import Config, ConfigError, to_mapping
 from vidjax.run.experiment import Experiment
 from vidjax.run.process_messages import in_words
-from vidjax.run.processes import shake_hands
+from vidjax.run.processes import open_connections
 from vidjax.run.shared_folder import folder_identity
 from vidjax.run.workdir import PACKAGES, versions
 from vidjax.untrusted_names import short
 
-# How a machine does its share of the work; it may differ between processes.
+# Settings of a machine's own work; they may differ between processes.
 _OWN = ("data.workers", "data.threads", "data.cache_dir", "data.cache_gb")
 # Largest number of differences in an error, and of distinct groups of processes compared.
 _MOST = 4
@@ -64,7 +64,7 @@ def agree(config: Config, folders: Mapping[str, Path], **more: Any) -> None:
             compare("compare their folders", {flag: meant})
     here = jax.local_devices()
     compare("compare their devices", {"devices": f"{len(here)} x {here[0].device_kind}"})
-    shake_hands()
+    open_connections()
 
 
 def agree_on_data(experiment: Experiment, splits: Sequence[str], **more: Any) -> None:

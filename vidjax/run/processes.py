@@ -178,12 +178,12 @@ def launcher() -> str | None:
 
 
 def is_first() -> bool:
-    """Returns whether this process writes what people read."""
+    """Returns whether this process writes logs and reports."""
     return process_messages.process_group().index == 0
 
 
-def first_says(value: bool) -> bool:
-    """Returns the value of process 0 in every process."""
+def broadcast_from_first(value: bool) -> bool:
+    """Broadcasts a value from process 0; returns it in every process."""
     if process_messages.alone():
         return value
     key = process_messages.next_key("what process 0 says")
@@ -193,7 +193,7 @@ def first_says(value: bool) -> bool:
 
 
 def after_first(work: Callable[[], T], what: str, seconds: float = SOME_TIME) -> T:
-    """Does work that writes in process 0 first, and then in the others, which find it done.
+    """Does work in process 0 first, so that the others find its files, and then in the others.
 
     Args:
       work: may take long in process 0, while the others wait.
@@ -222,8 +222,8 @@ def after_first(work: Callable[[], T], what: str, seconds: float = SOME_TIME) ->
     return work()
 
 
-def meet(what: str, seconds: float = SOME_TIME) -> None:
-    """Waits until all processes are here.
+def barrier(what: str, seconds: float = SOME_TIME) -> None:
+    """Waits until all processes have arrived.
 
     Args:
       what: fixed name of the barrier, used in errors.
@@ -243,19 +243,19 @@ def all_end(seconds: float = 5) -> bool:
     """Returns whether every process is about to end, like this one; waits for at most `seconds`."""
     try:
         process_messages.exchange("the end", "", lambda key, said: "all", seconds, heed=False)
-    # It failed, whatever JAX makes of that.
+    # A failure of any kind means that some process has not ended normally.
     except Exception:
         return False
     return True
 
 
-def shake_hands() -> None:
-    """Opens the connections between devices while all processes are here.
+def open_connections() -> None:
+    """Opens the connections between devices while all processes are running.
 
     A transport gives up on a process whose first message is half a minute late.
     """
     if not process_messages.alone():
-        meet("the first messages", process_messages.process_group().timeout)
+        barrier("the first messages", process_messages.process_group().timeout)
         multihost_utils.process_allgather(np.zeros(()))
 
 

@@ -92,7 +92,7 @@ def check(workdir: Path, config: Config) -> None:
 
     Raises:
       ConfigError: the directory belongs to another configuration, or holds other files.
-      PlaceError: checkpoints cannot be stored at that path.
+      ArrayPathError: checkpoints cannot be stored at that path.
     """
     check_array_path(workdir / "checkpoints")
     # An unreadable convolution table is also refused before anything is written.

@@ -29,8 +29,8 @@ class Option:
       settings: settings by name, if the value may be a mapping.
       reading: function of the values that a network has sown into `intermediates`, and its logits,
         that returns named values `[B]`; their means are logged.
-      guesses: function of the same values that returns the classes, int `[B]`, that modules inside
-        the network take the clips to be; the share of right ones is logged as `right/<name>`.
+      guesses: function of the same values that returns the classes, int `[B]`, predicted by modules
+        inside the network; their accuracy is logged as `right/<name>`.
       several: whether the option may have several values, in a tuple or list.
       check: called with the slots when all options have filled theirs; raises ValueError if
         settings have no effect.

@@ -231,6 +231,26 @@ def open_clip(trained: Trained, video: Path) -> OpenClip:
 
     Raises:
       ValueError: the video cannot be read, or the network takes optical flow.
+
+    Examples:
+      >>> import vidjax
+      >>> from pathlib import Path
+      >>> from vidjax.data.encode import write_mp4
+      >>> from vidjax.data.marionette import render_video
+      >>> from vidjax.run.config import from_mapping
+      >>> from vidjax.trained.clip_explanation import explain_clip, open_clip
+      >>> from vidjax.training.loop import train
+      >>> settings = vidjax.configs.load("synthetic")("model=r3d_18")
+      >>> settings.model.options = {"width": 4, "depths": (1, 0, 0, 0)}
+      >>> settings.clip.update({"frames": 4, "size": 32})
+      >>> settings.eval.update({"size": 32})
+      >>> settings.train.duration = "1 steps"
+      >>> _ = train(from_mapping(settings), Path("runs/mine"))
+      >>> write_mp4("my.mp4", render_video("walk", size=(48, 64), fps=8), fps=8)
+      >>> opened = open_clip(vidjax.open_run("runs/mine"), Path("my.mp4"))
+      >>> explanation = explain_clip(opened, "brightness 1")
+      >>> opened.frames.shape, explanation.tubes[0].volume.shape
+      ((4, 32, 32, 3), (4, 32, 32))
     """
     preprocessing, views = trained.preprocessing, trained.preprocessing.views()
     preprocessing.require_frames("an explanation")

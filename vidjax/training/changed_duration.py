@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidjax.data.multigrid import Timetable
+from vidjax.data.multigrid import GridSchedule
 from vidjax.run import workdir as workdirs
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import ConfigError, from_mapping
@@ -64,7 +64,7 @@ def continuation(workdir: Path, network: Network, plan: Plan, videos: int) -> Co
         )
     before = dataclasses.replace(network, config=from_mapping(workdirs.read_config(workdir)))
     old = Plan.of(before.config, videos, multigrid.batch_unit(before))
-    tables = multigrid.make_timetable(before, old), multigrid.make_timetable(network, plan)
+    tables = multigrid.make_schedule(before, old), multigrid.make_schedule(network, plan)
     if not _same_until(step, *tables):
         raise ConfigError(
             f"train.duration = {duration!r} changes the multigrid shapes of the {step} steps that "
@@ -104,7 +104,7 @@ def _last_step(directory: Path) -> int:
     return steps[-1] if steps else 0
 
 
-def _same_until(step: int, old: Timetable, new: Timetable) -> bool:
+def _same_until(step: int, old: GridSchedule, new: GridSchedule) -> bool:
     """Returns whether two runs have the same batches up to a step."""
     shapes = ([table.shape(k) for k in range(min(step, len(table)))] for table in (old, new))
     first, second = shapes

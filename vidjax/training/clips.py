@@ -135,7 +135,7 @@ def clips(
     if training:
         plan = Plan.of(config, len(videos), multigrid.batch_unit(network))
         batches, length = (
-            multigrid.batches(config, videos, multigrid.make_timetable(network, plan)),
+            multigrid.batches(config, videos, multigrid.make_schedule(network, plan)),
             plan.total,
         )
     else:

@@ -42,7 +42,7 @@ def training_batch(config: Config, number: int, progress: Progress) -> InputPrev
     if not 0 <= number < plan.total:
         raise ValueError(f"batch {number}: the run has {plan.total} batches, counted from 0")
     batch: dict[str, Any] = multigrid.batches(
-        config, source, multigrid.make_timetable(network, plan)
+        config, source, multigrid.make_schedule(network, plan)
     )[number]
     if config.augment.device:
         batch = jax.jit(augmented)(batch)

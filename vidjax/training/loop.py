@@ -27,7 +27,7 @@ from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.process_consistency import agree, agree_on_data, compare
-from vidjax.run.processes import DAYS, after_first, first_says, is_first, meet
+from vidjax.run.processes import DAYS, after_first, barrier, broadcast_from_first, is_first
 from vidjax.run.sharding import adapt_to_devices, describe, to_devices
 from vidjax.run.state import TrainState
 from vidjax.run.workdir import check, claim, classes_at_start
@@ -76,6 +76,19 @@ def train(config: Config, workdir: Path, *, began: float | None = None) -> Outco
       ValueError: configuration, data or checkpoint do not fit; the message says what to change.
       NonFiniteError: a loss or gradient is not finite.
       MachineError: the machine failed; the message says how to continue.
+
+    Examples:
+      >>> import vidjax
+      >>> from pathlib import Path
+      >>> from vidjax.run.config import from_mapping
+      >>> from vidjax.training.loop import train
+      >>> settings = vidjax.configs.load("synthetic")("model=r3d_18")
+      >>> settings.model.options = {"width": 4, "depths": (1, 0, 0, 0)}
+      >>> settings.clip.update({"frames": 4, "size": 32})
+      >>> settings.eval.update({"size": 32})
+      >>> settings.train.duration = "2 steps"
+      >>> train(from_mapping(settings), Path("runs/mine"))
+      Outcome(step=2, preempted=False)
     """
     try:
         return _train(config, workdir, PhaseTimer(began))
@@ -155,7 +168,7 @@ class _Run:
         self.plan, self._classes = plan, classes
         # Includes the ends under earlier durations, where the run is evaluated too.
         self._ends = changed_duration.ends(workdir, self._network, len(source))
-        self._table = multigrid.make_timetable(self._network, self.plan)
+        self._table = multigrid.make_schedule(self._network, self.plan)
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
         )
@@ -233,7 +246,7 @@ class _Run:
         self._writer = self._open_writer(step)
         # A run that ended between a checkpoint and its evaluation still has to evaluate.
         owed = steps and (self.plan.evaluates(step) or step in self._ends)
-        if owed and not first_says(self._writer.has(step, self._scorer.name)):
+        if owed and not broadcast_from_first(self._writer.has(step, self._scorer.name)):
             with self._timer.phase("evaluation"):
                 self._evaluate(state, step)
         return state, step
@@ -259,7 +272,7 @@ class _Run:
         with self._accounted(step), self._timer.phase("compiling"):
             compiled = self._compile(state, step)
             # Compile times differ between processes by more than a transport's timeout.
-            meet("the first step")
+            barrier("the first step")
         throughput = self._measure_input(step)
         self._timer.switch_to("steps")
         self._goodput.log(step)
@@ -380,7 +393,7 @@ class _Run:
         summary = summarize(scored.scores, scored.labels, self._network.classes)
         if is_first():
             self._scorer.report(self._workdir, step, scored, self._progress.note)
-        meet("the report", DAYS)
+        barrier("the report", DAYS)
         if main_score(summary) > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, main_score(summary))
         # Written last, because an evaluation with a line is not done again.

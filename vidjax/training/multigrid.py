@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from vidjax.data.multigrid import GridShape, Timetable, timetable
+from vidjax.data.multigrid import GridSchedule, GridShape, grid_schedule
 from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.pipeline import train_batches
 from vidjax.data.prepared import VideoSource
@@ -28,14 +28,14 @@ def batch_unit(network: Network) -> int:
     return math.lcm(network.mesh.size, train.norm_group or 1) * train.accumulate
 
 
-def make_timetable(network: Network, plan: Plan) -> Timetable:
+def make_schedule(network: Network, plan: Plan) -> GridSchedule:
     """Returns the shape of every step of a run.
 
     Raises:
       ValueError: the multigrid schedule needs stages that the configuration lacks.
     """
     config = network.config
-    return timetable(
+    return grid_schedule(
         config.multigrid,
         base_shape(config),
         steps=plan.total,
@@ -55,7 +55,7 @@ def with_shape(network: Network, shape: GridShape) -> Network:
     return Network.of(dataclasses.replace(config, train=train, clip=clip), network.classes)
 
 
-def scaled_by_batch(rate: optax.Schedule, table: Timetable) -> optax.Schedule:
+def scaled_by_batch(rate: optax.Schedule, table: GridSchedule) -> optax.Schedule:
     """Scales a learning rate with the batch size of the long cycle (Goyal et al. 2017)."""
     if np.all(table.rates == 1):
         return rate
@@ -68,7 +68,7 @@ def scaled_by_batch(rate: optax.Schedule, table: Timetable) -> optax.Schedule:
     return scaled
 
 
-def batches(config: Config, source: VideoSource, table: Timetable) -> grain.MapDataset:
+def batches(config: Config, source: VideoSource, table: GridSchedule) -> grain.MapDataset:
     """Returns this process' batches of a run.
 
     Raises:

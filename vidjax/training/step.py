@@ -60,7 +60,7 @@ class Step:
       augments: batches come with augmentation draws of `vidjax.data.thesis_augmentation`, which are
         applied here.
       reading: reads values of methods in the network, as in `vidjax.models.registry`.
-      guesses: reads the classes that methods in the network guess; the metrics `right/<name>` are
+      guesses: reads the classes that methods in the network predict; the metrics `right/<name>` are
         the shares of right ones.
       multi_label: labels are float32 `[B, C]`, a yes or no for each class. The loss is that of
         `vidjax.training.sigmoid_loss`, and the metric `hit1` replaces `top1`.

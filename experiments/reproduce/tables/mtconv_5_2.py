@@ -126,7 +126,7 @@ _PRINTED = (
 
 TABLE = Table(
     name="5.2",
-    title="Multi-temporal convolutions in the place of 3D ones",
+    title="Multi-temporal convolutions in place of 3D convolutions",
     source="r3d-50 on Kinetics-400, thesis, table 5.2",
     rows=(
         Row("r3d", "3D", 61.3),

@@ -1,4 +1,4 @@
-"""Times of Class Feature Pyramids: table 7.1 of the thesis, which needs no training."""
+"""Computation times of Class Feature Pyramids: table 7.1 of the thesis, which needs no training."""
 
 from ..paper_row import Network, PaperRow
 from ..paper_scale import paper_table
@@ -20,7 +20,7 @@ _ROWS = (
 
 TABLE = paper_table(
     "7.1",
-    "Times of Class Feature Pyramids",
+    "Computation times of Class Feature Pyramids",
     "thesis, table 7.1; vidjax benchmark pyramids measures them",
     [
         PaperRow(

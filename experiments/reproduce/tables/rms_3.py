@@ -13,7 +13,7 @@ _OTHERS = (
 
 TABLE = paper_table(
     "rms.3",
-    "Random Mean Scaling and others' networks on Mini-Kinetics",
+    "Random Mean Scaling and other networks on Mini-Kinetics",
     "RMS paper, table 3",
     (
         *(PaperRow(label, top1, top5, network=network) for label, network, top1, top5 in _OTHERS),

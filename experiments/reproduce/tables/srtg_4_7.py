@@ -22,7 +22,7 @@ _101: dict[str, Any] = {
 
 TABLE = paper_table(
     "4.7",
-    "Weights to begin with, on UCF-101 and HMDB-51",
+    "Initial weights, on UCF-101 and HMDB-51",
     "thesis, table 4.7",
     [
         row

@@ -1,4 +1,4 @@
-"""A folder as a data set is published, of tiny clips."""
+"""Fixtures: folders in the layout of published data sets, with tiny clips."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from vidjax.data import catalog
 
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory):
-    """The bytes of a video of four frames."""
+    """Returns the bytes of a video of four frames."""
     file = write_video(tmp_path_factory.mktemp("tiny") / "clip.mp4", numbered_frames(4, 16, 64))
     return file.read_bytes()
 
 
 class Tree:
-    """A folder to be filled, and what a preparation of it notes."""
+    """A folder to fill with files, and the notes of its preparation."""
 
     def __init__(self, folder, clip):
         self.folder, self._clip = folder / "published", clip
@@ -55,10 +55,10 @@ def tree(tmp_path, tiny_clip):
 
 
 def rows(manifest):
-    """What a manifest lists: path, label, split, start, end and group."""
+    """Returns the rows of a manifest: path, label, split, start, end and group."""
     return [(e.path, e.label, e.split, e.start, e.end, e.group) for e in manifest.entries]
 
 
 def left_out(manifest):
-    """Paths and reasons of what is not used."""
+    """Returns paths and reasons of the excluded videos."""
     return [(exclusion.entry.path, exclusion.reason) for exclusion in manifest.excluded]

@@ -1,4 +1,4 @@
-"""Beam's local runners stand for a cluster: the same files as without it."""
+"""Tests preparation with Beam's local runners: it writes the same files as without Beam."""
 
 import contextlib
 import dataclasses
@@ -27,7 +27,7 @@ needs_beam = pytest.mark.skipif(not _HERE, reason="Apache Beam is not installed"
 
 @pytest.fixture
 def request_of(tree):
-    """Five videos of two groups of classes, one of them broken, and what is asked of them."""
+    """Returns a request for five videos, one of them broken."""
     for group in (1, 2, 8, 9, 10):
         path = tree.folder / f"YoYo/v_YoYo_g{group:02}_c01.mp4"
         write_video(path, numbered_frames(4 + group)).rename(path.with_suffix(".avi"))
@@ -49,7 +49,7 @@ def _content(folder, split):
     return found, source.classes, source.manifest_digest, list(source.broken)
 
 
-# Of TFDS with the protobuf that Beam brings along.
+# A warning of TFDS with the protobuf that Beam installs.
 @pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
 @needs_beam
 def test_beam_prepares_the_same_examples_and_names_the_same_broken_videos(request_of):
@@ -70,24 +70,24 @@ def test_beam_prepares_the_same_examples_and_names_the_same_broken_videos(reques
 
 @pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
 @needs_beam
-def test_beam_refuses_too_many_broken_videos_too(request_of):
+def test_beam_stops_if_too_many_videos_are_broken(request_of):
     request = request_of("there", budget=0.1, beam=catalog.Beam("DirectRunner"))
     with pytest.raises(PreparationError, match="1 of 3 videos of split 'train' cannot be read"):
         catalog.prepare("ucf101", request)
-    # What Beam has written so far is no data set yet.
+    # The files that Beam has written so far do not form a data set.
     local = dataclasses.replace(request, beam=None)
     with pytest.raises(PreparationError, match="1 of 3 videos of split 'train' cannot be read"):
         catalog.prepare("ucf101", local)
 
 
-def test_beam_is_asked_for_by_name_where_it_is_absent(request_of, monkeypatch):
+def test_the_error_without_beam_says_how_to_install_it(request_of, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     with pytest.raises(ValueError, match=r"not installed: pip install 'vidjax\[beam\]'"):
         catalog.prepare("ucf101", request_of("there", beam=catalog.Beam("DirectRunner")))
 
 
 @needs_beam
-def test_a_worker_of_other_code_ends_a_beam_job_in_one_line(request_of, monkeypatch):
+def test_a_worker_with_another_code_version_ends_a_beam_job_in_one_line(request_of, monkeypatch):
     monkeypatch.setattr(prepared_videos, "code_version", lambda: "vidjax of yesterday")
     with pytest.raises(ValueError, match="a worker runs other code than the command: vid") as told:
         catalog.prepare("ucf101", request_of("there", beam=catalog.Beam("DirectRunner")))
@@ -95,7 +95,7 @@ def test_a_worker_of_other_code_ends_a_beam_job_in_one_line(request_of, monkeypa
 
 
 @needs_beam
-def test_what_fails_on_beam_is_the_machines_in_one_line(request_of, monkeypatch):
+def test_failures_of_beam_are_machine_errors_in_one_line(request_of, monkeypatch):
     def fail(*_, **__):
         raise OSError(28, "No space left on device", "/tmp/x")
 
@@ -107,8 +107,8 @@ def test_what_fails_on_beam_is_the_machines_in_one_line(request_of, monkeypatch)
 
 @contextlib.contextmanager
 def _portable_runner(folder):
-    """Options of a job service and a pool of worker processes, each a process of its own."""
-    # The pool starts `python`, whichever that is.
+    """Starts a job service and a pool of worker processes; yields Beam's options for them."""
+    # The pool starts the `python` that is first on the path.
     places = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     environment = {**os.environ, "PATH": places, "PYTHONPATH": str(ROOT)}
     port_file = folder / "port"
@@ -140,12 +140,12 @@ def _portable_runner(folder):
             process.wait()
 
 
-# Beam's own.
+# A warning of Beam itself.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 @needs_beam
-def test_workers_of_a_portable_runner_make_the_same_files(request_of, tmp_path):
+def test_workers_of_a_portable_runner_write_the_same_files(request_of, tmp_path):
     with _portable_runner(tmp_path) as options:
         beam = catalog.Beam("PortableRunner", options)
         there = catalog.prepare("ucf101", request_of("there", beam=beam))

@@ -1,4 +1,4 @@
-"""HACS Clips, EPIC-Kitchens-55 and EGTEA Gaze+."""
+"""Tests HACS Clips, EPIC-Kitchens-55 and EGTEA Gaze+."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def _hacs(tree, lines=HACS_ROWS):
     tree.videos("Ironing_clothes/v_a2X2hz1G6i8.mp4", "Archery/v_-NUdji_CqvQ.mp4", "a2X2hz1G6ii.mkv")
 
 
-def test_hacs_clips_are_pieces_that_show_their_class(tree):
+def test_hacs_clips_are_the_segments_that_show_their_class(tree):
     _hacs(tree)
     manifest = HACS.manifest_of(tree.request())
     assert manifest.classes == ("Archery", "Ironing clothes")
@@ -38,7 +38,7 @@ def test_hacs_clips_are_pieces_that_show_their_class(tree):
     assert left_out(manifest) == [("Archery/v_gone_-gone_.mp4", "missing")]
 
 
-def test_hacs_clips_that_show_nothing_are_a_class_of_their_own(tree):
+def test_hacs_negatives_can_be_a_class(tree):
     _hacs(tree)
     manifest = HACS.manifest_of(tree.request(negatives=True))
     assert manifest.classes == ("Archery", "Ironing clothes", "none of them")
@@ -60,13 +60,13 @@ def test_hacs_clips_that_show_nothing_are_a_class_of_their_own(tree):
         ("Archery,a2X2hz1G6i8,training,15.5\n", "line 2: fewer fields"),
     ],
 )
-def test_what_is_wrong_with_hacs_rows_is_named(tree, line, message):
+def test_errors_in_hacs_rows_are_named(tree, line, message):
     _hacs(tree, line)
     with pytest.raises(ManifestError, match=message):
         HACS.manifest_of(tree.request())
 
 
-def test_a_piece_that_ends_before_it_begins_is_left_out_by_name(tree):
+def test_a_segment_that_ends_before_its_start_is_excluded_by_name(tree):
     _hacs(
         tree,
         "Archery,-NUdji_CqvQ,training,9,7,1\nArchery,-NUdji_CqvQ,training,-1,1,1\n"
@@ -121,7 +121,7 @@ def _epic(tree, lines=EPIC_ROWS, place="epic-kitchens-55-annotations/"):
         ),
     ],
 )
-def test_epic_labels_are_of_their_target_and_kitchens_divide_the_sides(
+def test_epic_labels_follow_the_target_and_participants_divide_the_splits(
     tree, options, classes, labels
 ):
     _epic(tree)
@@ -146,13 +146,13 @@ def test_epic_labels_are_of_their_target_and_kitchens_divide_the_sides(
         ((",8,202,open,2,door,1,['door'],[1]", ""), "line 2: fewer fields"),
     ],
 )
-def test_what_is_wrong_with_epic_rows_is_named(tree, change, message):
+def test_errors_in_epic_rows_are_named(tree, change, message):
     _epic(tree, EPIC_ROWS.replace(*change, 1), place="")
     with pytest.raises(ManifestError, match=message):
         EpicKitchens55.manifest_of(tree.request())
 
 
-def test_an_epic_target_that_is_none_is_named(tree):
+def test_an_unknown_epic_target_is_named(tree):
     _epic(tree)
     with pytest.raises(
         ManifestError, match="data.options.target = 'verbs': must be verb, noun, action"
@@ -200,7 +200,7 @@ def test_egtea_actions_count_from_one_and_sessions_are_groups(tree):
     assert tree.notes == []
 
 
-def test_egtea_sessions_on_both_sides_are_told_aloud(tree):
+def test_egtea_sessions_in_train_and_test_cause_a_warning(tree):
     _egtea(tree, f"{AGAIN} 1 1 1\n")
     assert len(EGTEAGazePlus.manifest_of(tree.request()).entries) == 2
     assert "'P21-R04-ContinentalBreakfast' is in both training and evaluation" in tree.notes[0]
@@ -215,7 +215,7 @@ def test_egtea_sessions_on_both_sides_are_told_aloud(tree):
         (f"{TAKE}", "line 1: .* does not look like"),
     ],
 )
-def test_what_is_wrong_with_egtea_lists_is_named(tree, line, message):
+def test_errors_in_egtea_lists_are_named(tree, line, message):
     _egtea(tree, line)
     with pytest.raises(ManifestError, match=message):
         EGTEAGazePlus.manifest_of(tree.request())

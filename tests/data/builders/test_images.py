@@ -19,7 +19,7 @@ _FETCH = "tensorflow_datasets.core.download.DownloadManager.download_and_extract
 
 
 def _cifar(folder):
-    """Ten training and two test pictures as the authors pack them: coarse, fine, planes."""
+    """Packs ten training and two test images as the authors do: labels, then planes."""
     pictures = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8)
     packed = [bytes([k % 20, 99 - k]) + picture.tobytes() for k, picture in enumerate(pictures)]
     (folder / "cifar-100-binary").mkdir(parents=True)
@@ -33,7 +33,7 @@ def _cifar(folder):
     return pictures.transpose(0, 2, 3, 1)
 
 
-def test_cifar_pictures_are_videos_of_one_frame_without_loss(tmp_path):
+def test_cifar_images_are_stored_losslessly_as_videos_of_one_frame(tmp_path):
     pictures = _cifar(tmp_path / "extracted")
     request = catalog.Request(tmp_path / "data")
     with mock.patch(_FETCH, return_value=str(tmp_path / "extracted")):
@@ -55,7 +55,7 @@ def test_cifar_pictures_are_videos_of_one_frame_without_loss(tmp_path):
     assert sorted(map(len, sums.values())) == [8 * 2, 8 * 10]
 
 
-def test_what_tfds_has_in_another_form_is_not_touched(tmp_path):
+def test_tfds_data_in_another_format_is_left_alone(tmp_path):
     _cifar(tmp_path / "extracted")
     with mock.patch(_FETCH, return_value=str(tmp_path / "extracted")):
         tfds.builder("cifar100", data_dir=str(tmp_path / "data")).download_and_prepare()
@@ -65,7 +65,7 @@ def test_what_tfds_has_in_another_form_is_not_touched(tmp_path):
         CIFAR100.prepare(catalog.Request(tmp_path / "data"))
 
 
-def test_without_a_network_cifar_names_the_file_to_bring(tmp_path):
+def test_without_a_network_cifar_names_the_file_to_download(tmp_path):
     with (
         mock.patch(_FETCH, side_effect=ConnectionError("no route")),
         pytest.raises(ManifestError, match="no route. .*set --manual_dir to a folder with\n.*gz"),
@@ -84,7 +84,7 @@ def test_a_wrong_archive_is_named_in_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_a_full_disk_is_no_fault_of_the_archive(tmp_path):
+def test_a_full_disk_is_not_blamed_on_the_archive(tmp_path):
     with (
         mock.patch(_FETCH, side_effect=OSError(errno.ENOSPC, "No space left on device")),
         pytest.raises(OSError, match="No space left"),
@@ -92,7 +92,7 @@ def test_a_full_disk_is_no_fault_of_the_archive(tmp_path):
         CIFAR100.prepare(catalog.Request(tmp_path / "data"))
 
 
-def test_pictures_have_no_options(tmp_path):
+def test_image_data_sets_have_no_options(tmp_path):
     request = catalog.Request(tmp_path, options={"fine": True})
     with pytest.raises(ManifestError, match="data.options.fine is unknown to cifar100"):
         CIFAR100.prepare(request)
@@ -111,7 +111,7 @@ def _jpeg(value):
 
 
 def _imagenet(folder):
-    """Two classes; the first three validation labels are those that were published."""
+    """Packs two classes; the first three validation labels are the published ones."""
     folder.mkdir()
     classes = []
     for name in ("n01440764", "n01443537"):
@@ -154,7 +154,7 @@ def test_imagenet_validation_is_val_and_its_test_split_has_no_labels(tmp_path):
 
 
 @pytest.mark.parametrize("absent", ["train", "val"])
-def test_half_an_imagenet_is_refused(tmp_path, absent):
+def test_an_incomplete_imagenet_is_refused(tmp_path, absent):
     _imagenet(tmp_path / "manual")
     (tmp_path / f"manual/ILSVRC2012_img_{absent}.tar").unlink()
     request = catalog.Request(tmp_path / "data", manual_dir=str(tmp_path / "manual"))
@@ -162,7 +162,7 @@ def test_half_an_imagenet_is_refused(tmp_path, absent):
         catalog.prepare("imagenet2012", request)
 
 
-def test_an_archive_that_is_not_as_it_was_published_is_one_line(tmp_path):
+def test_an_archive_that_differs_from_the_published_one_is_refused_in_one_line(tmp_path):
     wrong = NonMatchingChecksumError("Artifact cifar-100-binary.tar.gz has wrong checksum.\nMore")
     with (
         mock.patch(_FETCH, side_effect=wrong),

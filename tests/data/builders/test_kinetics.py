@@ -70,20 +70,20 @@ def test_class_folders_a_folder_in_the_archive_and_files_named_by_id(tree, build
     assert left_out(manifest) == [("train/0wR5jVB-WPk_000417_000427.mp4", "missing")]
 
 
-def test_a_replacement_goes_before_the_broken_file(k400):
+def test_a_replacement_is_preferred_to_the_broken_file(k400):
     good = "replacement/replacement_for_corrupted_k400/---QUuC4vJs_000084_000094.mp4"
     k400.videos(good)
     assert Kinetics400.manifest_of(k400.request()).entries[0].path == good
 
 
-def test_a_labelled_test_split_is_taken_and_an_old_column_does_no_harm(k400):
+def test_a_labelled_test_split_is_used_and_an_old_column_is_ignored(k400):
     test = HEADER.replace("split", "split,is_cc") + "testifying,abcdefghijk,0,10,test,1\n"
     k400.text("annotations/test.csv", test)
     manifest = Kinetics400.manifest_of(k400.request())
     assert rows(manifest)[-1][:3] == ("test/abcdefghijk_000000_000010.mp4", "testifying", "test")
 
 
-def test_what_is_listed_twice_or_under_two_labels_is_named(k400):
+def test_duplicates_and_videos_with_two_labels_are_named(k400):
     again = "testifying,---QUuC4vJs,84,94,train\nair drumming,---QUuC4vJs,84,94,train\n"
     k400.text("annotations/train.csv", TRAIN + again)
     manifest = Kinetics400.manifest_of(k400.request())
@@ -113,19 +113,19 @@ def test_what_is_listed_twice_or_under_two_labels_is_named(k400):
         ),
     ],
 )
-def test_what_is_wrong_with_a_list_is_named(k400, file, content, message):
+def test_errors_in_a_list_are_named(k400, file, content, message):
     k400.text(f"annotations/{file}.csv", content)
     with pytest.raises(ManifestError, match=message):
         Kinetics400.manifest_of(k400.request())
 
 
-def test_a_list_that_is_absent_is_named(tree):
+def test_a_missing_list_is_named(tree):
     tree.text("annotations/train.csv", TRAIN)
     with pytest.raises(ManifestError, match=r"contains no val.csv or annotations/val.csv"):
         Kinetics400.manifest_of(tree.request())
 
 
-def test_a_source_video_on_both_sides_is_refused_unless_told(k400):
+def test_a_source_video_in_train_and_test_is_refused_unless_allowed(k400):
     k400.text("annotations/val.csv", VAL + "testifying,---QUuC4vJs,184,194,val\n")
     k400.videos("val/---QUuC4vJs_000184_000194.mp4")
     with pytest.raises(
@@ -152,7 +152,7 @@ def test_mini_kinetics_joins_its_ids_with_the_lists_of_kinetics_400(k400):
     ]
 
 
-def test_mini_kinetics_names_a_line_that_is_no_id(k400):
+def test_mini_kinetics_names_a_line_that_is_not_an_id(k400):
     k400.text("train_ytid_list.txt", "---QUuC4vJs\ntestifying 1\n")
     k400.text("val_ytid_list.txt", "-3ouPhoy2A_\n")
     with pytest.raises(ManifestError, match="train_ytid_list.txt, line 2: 'testifying 1' does not"):

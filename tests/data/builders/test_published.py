@@ -1,4 +1,4 @@
-"""What all published data sets have in common, prepared from end to end."""
+"""Tests what all published data sets have in common, from their files to prepared records."""
 
 import csv
 import dataclasses
@@ -26,19 +26,19 @@ EXACT = catalog.Storage(short_side=48, quality=95)
 
 
 def records(folder, split):
-    """A split's videos by name."""
+    """Returns a split's videos by name."""
     source = PreparedSplit(folder, split)
     found = [source[index] for index in range(len(source))]
     return {record.name: record for record in found}
 
 
 def numbers(record):
-    """The numbers that a video's frames carry."""
+    """Returns the numbers that are encoded in a video's frames."""
     return read_numbers(record.decode(list(range(len(record.jpegs)))))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_each_says_where_it_is_from_and_how_it_must_lie(name, tmp_path):
+def test_each_description_has_the_source_and_the_folder_layout(name, tmp_path):
     module = importlib.import_module(f"vidjax.data.builders.{name}")
     builder = module.prepare.__self__
     assert builder.name == name
@@ -54,7 +54,7 @@ def test_each_says_where_it_is_from_and_how_it_must_lie(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLISHED if name != "cifar100"])
-def test_an_empty_folder_and_none_are_named(name, tmp_path):
+def test_an_empty_and_a_missing_folder_are_named(name, tmp_path):
     for folder, message in (
         ("", "data.manual_dir"),
         (str(tmp_path / "absent"), "data.manual_dir = '.*absent'"),
@@ -68,11 +68,11 @@ def test_an_empty_folder_and_none_are_named(name, tmp_path):
 def _ucf(tree, groups=(1, 2, 8, 9, 10)):
     for group in groups:
         path = tree.folder / f"YoYo/v_YoYo_g{group:02}_c01.mp4"
-        # The suffix is the published one; what a file is does not hang on it.
+        # The suffix is the published one; the format is detected from the contents.
         write_video(path, numbered_frames(6)[group % 3 :]).rename(path.with_suffix(".avi"))
 
 
-def test_whole_clips_come_frame_for_frame_and_what_is_lost_is_told(tree):
+def test_whole_clips_are_stored_frame_by_frame_and_lost_ones_are_reported(tree):
     _ucf(tree)
     tree.text("classInd.txt", "1 Diving\n2 YoYo\n")
     listed = [f"YoYo/v_YoYo_g{group:02}_c01.avi 2\n" for group in (8, 9, 10, 11, 9)]
@@ -114,7 +114,7 @@ def _hacs(tree, *pieces):
     write_video(video, numbered_frames(120), fps=10, key_every=10)
 
 
-def test_pieces_are_cut_by_their_times_and_one_beyond_the_end_is_named(tree):
+def test_segments_are_cut_by_their_times_and_one_beyond_the_end_is_named(tree):
     _hacs(tree, (0.5, 2.5), (9.0, 11.0), (11.0, 13.0), (20.0, 22.0))
     storage = catalog.Storage(short_side=48, quality=95, bad_video_budget=0.6)
     folder = catalog.prepare("hacs", tree.request(storage=storage))
@@ -128,7 +128,7 @@ def test_pieces_are_cut_by_their_times_and_one_beyond_the_end_is_named(tree):
     assert "without frames between 20 s and 22" in errors[f"{video}@20-22"]
 
 
-def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monkeypatch):
+def test_videos_decoded_before_an_interruption_are_not_decoded_again(tree, monkeypatch):
     _ucf(tree)
 
     def stop(what, done, total):
@@ -139,7 +139,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monk
         catalog.prepare("ucf101", tree.request(split=2, storage=EXACT, progress=stop))
     (cache,) = tree.data_dir.glob("ucf101/*/*.decoded")
     manifest = UCF101.manifest_of(tree.request(split=2))
-    # The training split is a shard that is there; the test split has a video that waits for it.
+    # The training shard exists; of the test split one decoded video is still in the cache.
     (shard,) = [read_record(file, Made, "") for file in cache.glob("made/*.json")]
     waiting = {entry.path for entry in manifest.entries if DecodedCache(cache).has(entry.path)}
     done = {*shard.videos, *waiting}
@@ -163,7 +163,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monk
     assert [path.name for path in folder.parent.iterdir() if "incomplete" in path.name] == []
 
 
-def test_a_preparation_that_ended_at_its_very_end_is_completed(tree, monkeypatch):
+def test_a_preparation_interrupted_at_its_last_step_is_completed(tree, monkeypatch):
     _ucf(tree)
     tree.text("YoYo/v_YoYo_g10_c01.avi", "no video")
     storage = catalog.Storage(short_side=48, bad_video_budget=0.5)
@@ -182,7 +182,7 @@ def test_a_preparation_that_ended_at_its_very_end_is_completed(tree, monkeypatch
     ]
 
 
-def test_verdicts_keep_videos_out_by_name(tree):
+def test_videos_with_bad_verdicts_are_excluded_by_name(tree):
     _ucf(tree, groups=(1, 8, 9))
     path = "YoYo/v_YoYo_g08_c01.avi"
     size = (tree.folder / path).stat().st_size
@@ -196,7 +196,7 @@ def test_verdicts_keep_videos_out_by_name(tree):
     assert manifest.excluded[0].reason == "verdict truncated: half of it"
 
 
-def test_a_list_of_which_nothing_is_there_is_refused(tree):
+def test_a_list_without_any_existing_video_is_refused(tree):
     _hacs(tree, (0.0, 2.0))
     (tree.folder / "Archery/v_a2X2hz1G6i8.mp4").unlink()
     with pytest.raises(

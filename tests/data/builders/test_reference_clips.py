@@ -1,4 +1,4 @@
-"""The real clips of the reference data, read as they are."""
+"""Tests the builders on the real clips of the reference data."""
 
 from collections import Counter
 
@@ -30,7 +30,7 @@ def ucf(shared):
 
 
 @pytest.mark.parametrize(("split", "part"), [(1, "test"), (2, "train"), (3, "train")])
-def test_ucf_clips_of_group_one_are_tested_on_in_split_one_alone(ucf, tmp_path, split, part):
+def test_ucf_clips_of_group_one_are_test_videos_of_split_one_only(ucf, tmp_path, split, part):
     request, _ = _request(ucf, tmp_path, split=split)
     manifest = UCF101.manifest_of(request)
     assert manifest.classes == ("ApplyEyeMakeup", "BenchPress", "Diving")
@@ -48,7 +48,7 @@ def test_ucf_clips_are_prepared_whole(ucf, tmp_path):
     split = PreparedSplit(folder, "train")
     frames = {split[k].name: len(split[k].jpegs) for k in range(len(split))}
     assert len(frames) == 15
-    # As counted by decoding, in the reference data's own table.
+    # The reference data's table has the counts of decoded frames.
     for name, expected in {"_g01_c01": 164, "_g01_c02": 123, "_g01_c03": 259}.items():
         assert frames[f"ApplyEyeMakeup/v_ApplyEyeMakeup{name}.avi"] == expected
     assert {round(split[k].fps, 2) for k in range(len(split))} == {25.0, 29.97}
@@ -67,7 +67,7 @@ def test_jhmdb_folds_never_share_a_source(shared, tmp_path, place, before, fold)
     assert manifest.leaked_groups == []
     assert len(manifest.split("test")) == (191, 185, 185, 185)[fold]
     assert notes == []
-    # What a name says of its source is what the table says.
+    # The source in a file name agrees with the table.
     for entry in manifest.entries:
         stem = entry.path.rpartition("/")[2].removesuffix(".mp4")
         assert source(stem, entry.label, entry.path) == entry.group

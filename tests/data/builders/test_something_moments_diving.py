@@ -1,4 +1,4 @@
-"""Something-Something v2, Moments in Time and Diving-48."""
+"""Tests Something-Something v2, Moments in Time and Diving-48."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_templates_without_brackets_are_labels_in_the_published_order(tree, pref
     assert left_out(manifest) == [("20bn-something-something-v2/9.webm", "missing")]
 
 
-def test_the_answers_make_a_test_split(tree):
+def test_the_answers_file_labels_the_test_split(tree):
     _something(tree)
     tree.text("labels/test-answers.csv", f"1420;{FALLING}\n")
     manifest = SomethingSomethingV2.manifest_of(tree.request())
@@ -62,7 +62,7 @@ def test_the_answers_make_a_test_split(tree):
         ),
     ],
 )
-def test_what_is_wrong_with_something_something_is_named(tree, file, content, message):
+def test_errors_in_something_something_are_named(tree, file, content, message):
     _something(tree)
     tree.text(f"labels/{file}", json.dumps(content))
     with pytest.raises(ManifestError, match=message):
@@ -92,7 +92,7 @@ def _moments(tree, place=""):
 
 
 @pytest.mark.parametrize("place", ["", "Moments_in_Time_Raw/"])
-def test_moments_have_the_indices_of_their_list_and_the_groups_of_their_names(tree, place):
+def test_moments_get_indices_from_the_list_and_groups_from_file_names(tree, place):
     _moments(tree, place)
     manifest = MomentsInTime.manifest_of(tree.request())
     assert manifest.classes == ("clapping", "adult+male+singing", "blocking")
@@ -113,7 +113,7 @@ def test_moments_have_the_indices_of_their_list_and_the_groups_of_their_names(tr
     ]
 
 
-def test_moments_of_one_source_on_both_sides_are_told_and_stay(tree):
+def test_moments_of_one_source_in_both_splits_cause_a_warning(tree):
     _moments(tree)
     tree.text("validationSet.csv", "adult+male+singing/0P3XG_vf91c_9.mp4,adult+male+singing,3,0\n")
     tree.videos("validation/adult+male+singing/0P3XG_vf91c_9.mp4")
@@ -131,7 +131,7 @@ def test_moments_of_one_source_on_both_sides_are_told_and_stay(tree):
         ("moments_categories.txt", "clapping,1\n", "classes must be numbered 0, 1, ..."),
     ],
 )
-def test_what_is_wrong_with_moments_is_named(tree, file, content, message):
+def test_errors_in_moments_are_named(tree, file, content, message):
     _moments(tree)
     tree.text(file, content)
     with pytest.raises(ManifestError, match=message):
@@ -155,7 +155,7 @@ def _diving(tree, *test):
 
 
 @pytest.mark.parametrize(("options", "label"), [({}, 1), ({"version": 2}, 1), ({"version": 1}, 0)])
-def test_dives_are_of_the_version_asked_for_and_grouped_by_competition(tree, options, label):
+def test_dives_have_the_labels_of_the_version_and_are_grouped_by_competition(tree, options, label):
     _diving(tree, _dive("2x00lRzlTVQ_00000", 1))
     manifest = Diving48.manifest_of(tree.request(**options))
     assert manifest.classes == ("Back+15som+05Twis+FREE", "Front+35som+NoTwis+TUCK")
@@ -166,13 +166,13 @@ def test_dives_are_of_the_version_asked_for_and_grouped_by_competition(tree, opt
 
 
 @pytest.mark.parametrize("label", [2, -1, "0", None])
-def test_a_dive_of_no_class_is_named(tree, label):
+def test_a_dive_with_an_unknown_class_is_named(tree, label):
     _diving(tree, _dive("2x00lRzlTVQ_00000", label))
     with pytest.raises(ManifestError, match=f"V2_test.json, entry 1: label {label!r} is not one"):
         Diving48.manifest_of(tree.request())
 
 
-def test_a_competition_on_both_sides_and_a_third_version_are_refused(tree):
+def test_a_competition_in_both_splits_and_a_third_version_are_refused(tree):
     _diving(tree, _dive("-mmq0PT-u8k_00156", 0))
     tree.videos("rgb/-mmq0PT-u8k_00156.mp4")
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Tar shards as a source: the same frames as the files in them, and nothing is unpacked."""
+"""Tests tar shards as a source: frames equal those of the packed files, and nothing is unpacked."""
 
 import io
 import json
@@ -17,7 +17,7 @@ EXACT = catalog.Storage(short_side=48, quality=95, bad_video_budget=0.5)
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Bytes of videos of 3, 4, ... frames, by their number."""
+    """Returns the bytes of videos with 3, 4, ... frames, by number."""
     folder = tmp_path_factory.mktemp("clips")
     return {
         count: write_video(folder / f"{count}.mp4", numbered_frames(count)).read_bytes()
@@ -26,7 +26,7 @@ def clips(tmp_path_factory):
 
 
 def write_tar(file, members):
-    """A tar of members: name and content."""
+    """Writes a tar from names and contents."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(file, "w") as tar:
         for name, content in members:
@@ -57,7 +57,7 @@ def found(folder, split):
     return shown, {each.name: source.classes[each.label] for each in records}
 
 
-def test_videos_of_tars_come_frame_for_frame_with_their_labels(tmp_path, clips):
+def test_videos_of_tars_are_read_frame_by_frame_with_their_labels(tmp_path, clips):
     write_tar(
         tmp_path / "tars/train-000000.tar",
         [("a/1.mp4", clips[3]), ("a/1.cls", "walk"), ("2.cls", "sit\n"), ("2.left.mp4", clips[4])],
@@ -78,14 +78,14 @@ def test_videos_of_tars_come_frame_for_frame_with_their_labels(tmp_path, clips):
     assert sorted(named.values()) == ["sit", "walk", "walk"]
     assert found(folder, "val")[1] == {"validation/x.tar/1.mp4": "sit"}
     assert notes == []
-    # Asked again, it is found by the tars, and nothing was written beside them.
+    # A second call finds the data set by its tars, and nothing was written beside them.
     assert prepare(tmp_path)[0] == folder
     assert sorted(path.name for path in (tmp_path / "tars").rglob("*.*")) == [
         "train-000000.tar", "train-000001.tar", "x.tar",
     ]  # fmt: skip
 
 
-def test_numbers_get_their_names_and_keep_their_order(tmp_path, clips):
+def test_class_indices_become_names_in_order(tmp_path, clips):
     members = [(f"{k}.{kind}", what) for k in range(12) for kind, what in
                (("mp4", clips[3]), ("cls", str(k)))]  # fmt: skip
     write_tar(tmp_path / "tars/train/0.tar", members)
@@ -96,7 +96,7 @@ def test_numbers_get_their_names_and_keep_their_order(tmp_path, clips):
     assert named == {f"train/0.tar/{k}.mp4": names[k] for k in range(12)}
 
 
-def test_what_cannot_be_used_is_left_out_by_name(tmp_path, clips):
+def test_unusable_videos_are_excluded_by_name(tmp_path, clips):
     write_tar(
         tmp_path / "tars/train-0.tar",
         [
@@ -121,12 +121,12 @@ def test_what_cannot_be_used_is_left_out_by_name(tmp_path, clips):
         f"train-0.tar/broken.mp4,a,train,{tmp_path}/tars/train-0.tar/broken.mp4: not a readable",
     ):
         assert told in rows
-    # The name of a member is data: it leads nowhere.
+    # Member names are data: no path is built from them.
     assert not list(tmp_path.parent.rglob("evil*"))
 
 
 @pytest.mark.parametrize("how", ["cut", "end", "header", "empty"])
-def test_a_damaged_tar_is_named_with_the_byte_or_left_out(tmp_path, clips, how):
+def test_a_damaged_tar_is_named_with_its_byte_or_skipped(tmp_path, clips, how):
     for number in range(2):
         file = write_tar(
             tmp_path / f"tars/train-{number}.tar",
@@ -150,7 +150,7 @@ def test_a_damaged_tar_is_named_with_the_byte_or_left_out(tmp_path, clips, how):
     assert len(found(folder, "train")[0]) == 2
 
 
-def test_labels_are_taken_from_where_the_option_says(tmp_path, clips):
+def test_the_option_chooses_the_source_of_labels(tmp_path, clips):
     members = [
         ("1.mp4", clips[3]),
         ("1.cls", "x"),
@@ -162,7 +162,7 @@ def test_labels_are_taken_from_where_the_option_says(tmp_path, clips):
         assert PreparedSplit(prepare(tmp_path, label=option)[0], "train").classes == (label,)
 
 
-def test_what_is_no_folder_of_tars_is_refused_in_one_line(tmp_path):
+def test_other_folders_than_those_of_tars_are_refused_in_one_line(tmp_path):
     with pytest.raises(ManifestError, match=r"data\.manual_dir = .* is not a folder"):
         prepare(tmp_path)
     (tmp_path / "tars").mkdir()

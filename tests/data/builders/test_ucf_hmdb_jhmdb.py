@@ -1,4 +1,4 @@
-"""UCF-101, HMDB-51 and JHMDB-21."""
+"""Tests UCF-101, HMDB-51 and JHMDB-21."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from vidjax.data.manifest import ManifestError
 
 @pytest.fixture
 def ucf(tree):
-    """Lists as published, with ends of lines as on Windows; one split of few clips."""
+    """Writes lists as published, with Windows line ends, for one split of a few clips."""
     tree.text(
         "ucfTrainTestlist/classInd.txt", "1 ApplyEyeMakeup\r\n2 HandstandPushups\r\n3 YoYo\r\n"
     )
@@ -57,7 +57,7 @@ def test_ucf_without_lists_is_split_by_its_groups(tree, place, split, tested):
     labels, groups = ("JumpingJack", "JumpRope"), (7, 8, 14, 15, 21, 22)
     tree.videos(*(place.format(label=label, group=group) for label in labels for group in groups))
     manifest = UCF101.manifest_of(tree.request(split=split))
-    # As the published list has it, which does not put capitals first.
+    # In the order of the published list, which does not sort capitals first.
     assert manifest.classes == labels
     for part, expected in (("test", tested), ("train", sorted({*groups} - {*tested}))):
         found = [entry.group for entry in manifest.split(part)]
@@ -75,13 +75,13 @@ def test_ucf_without_lists_is_split_by_its_groups(tree, place, split, tested):
         ("testlist01", "YoYo/v_YoYo_g26_c02.avi\n", "a group of g01 to g25"),
     ],
 )
-def test_what_is_wrong_with_ucf_lists_is_named(ucf, file, content, message):
+def test_errors_in_ucf_lists_are_named(ucf, file, content, message):
     ucf.text(f"ucfTrainTestlist/{file}.txt", content)
     with pytest.raises(ManifestError, match=message):
         UCF101.manifest_of(ucf.request())
 
 
-def test_a_ucf_group_on_both_sides_is_refused_unless_told(ucf):
+def test_a_ucf_group_in_train_and_test_is_refused_unless_allowed(ucf):
     ucf.text("ucfTrainTestlist/testlist01.txt", "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c02.avi\n")
     ucf.videos("UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c02.avi")
     with pytest.raises(ManifestError, match="group 'ApplyEyeMakeup 08' is in both training and"):
@@ -116,7 +116,7 @@ def _hmdb(tree, lists, videos, split=1):
 
 @pytest.mark.parametrize("videos", ["", "videos/", "hmdb51_org/"])
 @pytest.mark.parametrize("lists", [".", "testTrainMulti_7030_splits"])
-def test_hmdb_marks_say_the_side_and_names_the_source(tree, lists, videos):
+def test_hmdb_marks_give_the_split_and_file_names_the_source(tree, lists, videos):
     _hmdb(tree, lists, videos, split=3)
     manifest = HMDB51.manifest_of(tree.request(split=3))
     assert manifest.classes == ("brush_hair", "cartwheel")
@@ -138,14 +138,14 @@ def test_hmdb_marks_say_the_side_and_names_the_source(tree, lists, videos):
         ("April_09_cartwheel_u_nm_np1_ba_goo_0.avi 1", "does not look like '<source>_brush_hair_"),
     ],
 )
-def test_what_is_wrong_with_hmdb_lists_is_named(tree, line, message):
+def test_errors_in_hmdb_lists_are_named(tree, line, message):
     _hmdb(tree, ".", "")
     tree.text("brush_hair_test_split1.txt", line)
     with pytest.raises(ManifestError, match=message):
         HMDB51.manifest_of(tree.request())
 
 
-def test_an_hmdb_source_on_both_sides_is_refused(tree):
+def test_an_hmdb_source_in_train_and_test_is_refused(tree):
     _hmdb(tree, ".", "")
     other = f"{HAIR[:-1]}1"
     tree.text("brush_hair_test_split1.txt", f"{HAIR}.avi 1\n{other}.avi 2\n")
@@ -154,7 +154,7 @@ def test_an_hmdb_source_on_both_sides_is_refused(tree):
         HMDB51.manifest_of(tree.request())
 
 
-def test_jhmdb_official_lists_know_no_zero(tree):
+def test_jhmdb_official_lists_have_only_the_marks_1_and_2(tree):
     tree.text("splits/brush_hair_test_split1.txt", f"{HAIR}.avi 1\n")
     tree.text("splits/cartwheel_test_split1.txt", f"{BANK}.avi 2\n")
     tree.videos(f"ReCompress_Videos/brush_hair/{HAIR}.avi")
@@ -182,7 +182,7 @@ def _folds(tree):
 
 
 @pytest.mark.parametrize(("place", "before"), [("", "jhmdb/"), ("jhmdb", "")])
-def test_jhmdb_folds_of_a_manifest_here_or_above(tree, place, before):
+def test_jhmdb_folds_are_read_from_a_manifest_in_the_folder_or_above(tree, place, before):
     _folds(tree)
     manifest = JHMDB21.manifest_of(tree.request(place=place, fold=1))
     assert rows(manifest) == [
@@ -194,7 +194,7 @@ def test_jhmdb_folds_of_a_manifest_here_or_above(tree, place, before):
     assert [entry.split for entry in first.entries] == ["test", "test", "train"]
 
 
-def test_a_jhmdb_fold_that_shares_a_source_is_refused_whatever_the_class(tree):
+def test_a_jhmdb_fold_that_shares_a_source_between_classes_is_refused(tree):
     _folds(tree)
     tree.text("manifest.csv", FOLDS.replace("walk/film,train,0", "walk/film,train,1"))
     with pytest.raises(ManifestError, match="group 'film' is in both training and evaluation"):
@@ -210,13 +210,13 @@ def test_a_jhmdb_fold_that_shares_a_source_is_refused_whatever_the_class(tree):
         ({"part": 1}, "data.options.part is unknown to jhmdb21; its options: 'split', 'fold'"),
     ],
 )
-def test_jhmdb_options_that_do_not_fit_are_named(tree, options, message):
+def test_invalid_jhmdb_options_are_named(tree, options, message):
     _folds(tree)
     with pytest.raises(ManifestError, match=message):
         JHMDB21.manifest_of(tree.request(**options))
 
 
-def test_jhmdb_without_lists_or_manifest_is_named(tree):
+def test_missing_jhmdb_lists_and_manifest_are_named(tree):
     tree.videos("run/film_run.mp4")
     with pytest.raises(ManifestError, match="contains no .*splits"):
         JHMDB21.manifest_of(tree.request())

@@ -26,10 +26,10 @@ SETTINGS = {"start": number(-10, 10)}
 
 
 class ChannelGain(nn.Module):
-    """Multiplies channels by what is learnt, and sows each clip's share of what is left.
+    """Multiplies channels by learnt factors, and sows the mean activation of each clip.
 
     Attributes:
-      start: all factors at the beginning.
+      start: initial value of all factors.
     """
 
     start: float = 1.0
@@ -45,7 +45,7 @@ class ChannelGain(nn.Module):
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
-    """At the end of stages."""
+    """Inserts it at the end of stages."""
     values = option_settings("channel_gain", value)
     stages = pop_stages("channel_gain", values, places)
     make = module_factory("channel_gain", ChannelGain, values, SETTINGS, more=STAGES)
@@ -53,7 +53,7 @@ def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
 
 
 def gained(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
-    """Mean activation after each gain: `gained/<where>` float `[B]`."""
+    """Reads the mean activation after each gain: `gained/<where>` float `[B]`."""
     del logits
     return dict(_sown(intermediates, ()))
 

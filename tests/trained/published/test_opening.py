@@ -1,4 +1,4 @@
-"""Every row of the registry, opened from a file of random tensors in its layout."""
+"""Tests that every registry row opens from a file of random tensors in its layout."""
 
 import jax
 import numpy as np
@@ -10,13 +10,13 @@ from vidjax.trained.open_weights import open_weights
 from vidjax.trained.published.registry import class_names
 
 USABLE = [unsummed(row) for row in REAL if row.usable is not False]
-# Rows whose files differ in nothing but numbers and classes. A TANet has a matrix over its frames.
+# Rows with files that differ only in values and classes. A TANet has a matrix over its frames.
 GROUPS = {}
 for row in USABLE:
     frames = row.frames if row.network == "tam_50" else None
     key = (row.network, row.layout, str(row.options), row.channels, frames)
     GROUPS.setdefault(key, []).append(row)
-# Opened in every run of the tests; the others are large, or like these.
+# Opened in every test run; the others are large, or similar to these.
 QUICK = (
     ("i3d", "I3D"),
     ("ir_csn_50", "MMAction2 ir-CSN"),
@@ -31,7 +31,7 @@ def params():
         yield pytest.param(rows, marks=marks, id=name)
 
 
-def test_every_row_says_what_it_is_before_its_file_is_read(cache, register, capsys):
+def test_every_row_is_described_before_its_file_is_read(cache, register, capsys):
     register(*USABLE)
     cache.mkdir()
     for row in USABLE:
@@ -48,7 +48,7 @@ def test_every_row_says_what_it_is_before_its_file_is_read(cache, register, caps
 
 
 @pytest.mark.parametrize("rows", list(params()))
-def test_every_row_is_opened_from_a_file_in_its_layout(rows, shared, cache, register):
+def test_every_row_opens_from_a_file_in_its_layout(rows, shared, cache, register):
     register(*USABLE)
     cache.mkdir()
     row = rows[0]
@@ -65,11 +65,11 @@ def test_every_row_is_opened_from_a_file_in_its_layout(rows, shared, cache, regi
     assert jax.tree.structure(found) == jax.tree.structure(dict(wanted))
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
-    # Numbers of the file, not first values.
+    # Values of the file, not initial ones.
     assert float(np.std(found["params"]["head"]["kernel"])) > 0.5
 
 
-def test_no_row_is_left_out():
+def test_all_rows_are_covered():
     grouped = [row.name for rows in GROUPS.values() for row in rows]
     assert sorted(grouped) == sorted(row.name for row in REAL)
     quick = [key for key in GROUPS if key[:2] in QUICK]

@@ -1,4 +1,4 @@
-"""Published weights from their name to logits, and files that are not what was published."""
+"""Tests published weights from name to logits, and files other than the published one."""
 
 import hashlib
 
@@ -17,7 +17,7 @@ from vidjax.trained.open_weights import open_weights
 from vidjax.trained.published.checkpoint import Checkpoint
 from vidjax.trained.weights_name import WeightsError
 
-# What makes a row one of a network that is quickly run.
+# Fields that turn a row into one of a fast network.
 TINY = {
     "options": {**WIDTH, "depths": [1, 1, 1, 1]},
     "num_classes": CLASSES,
@@ -32,7 +32,7 @@ def tiny(name="r3d_18:kinetics700-hara", **changes: object) -> Checkpoint:
 
 
 def save(file, state):
-    """A state dict as `torch.save` writes it."""
+    """Writes a state dict as `torch.save` does."""
     entries, blocks = {}, {}
     for number, (key, value) in enumerate(state.items()):
         if key.endswith("num_batches_tracked"):
@@ -61,7 +61,7 @@ def load(**more):
     return vidjax.load_pretrained("r3d_18", "kinetics700-hara", **more)
 
 
-def test_a_name_is_enough_from_a_video_to_logits(weights, row, tmp_path):
+def test_a_name_is_enough_to_get_logits_of_a_video(weights, row, tmp_path):
     pretrained = load()
     assert isinstance(pretrained, vidjax.Pretrained)
     video = write_video(tmp_path / "a.mp4", numbered_frames(9))
@@ -77,15 +77,15 @@ def test_a_name_is_enough_from_a_video_to_logits(weights, row, tmp_path):
     assert pretrained.labels == tuple(f"class {k}" for k in range(CLASSES))
 
 
-def test_colours_are_the_files_own(weights, row):
-    """Not those of the network's card or of the layout."""
+def test_input_normalization_is_the_files_own(weights, row):
+    """They are not those of the network's card or of the layout."""
     assert load().preprocessing.mean == row.mean
     old = named("r3d_18:kinetics400-hara2018")
     assert old.mean != row.mean
     assert vidjax.model_card("r3d_18").mean != old.mean
 
 
-def test_another_number_of_classes_starts_the_classifier_anew(weights):
+def test_another_number_of_classes_gives_a_new_classifier(weights):
     published, tuned = load(), load(num_classes=9)
     assert (tuned.num_classes, tuned.classes) == (9, None)
     head = tuned.variables["params"]["head"]["kernel"]
@@ -95,7 +95,7 @@ def test_another_number_of_classes_starts_the_classifier_anew(weights):
         assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), one, other))
 
 
-def test_a_file_of_the_user_stands_for_the_download(row, cache, tmp_path):
+def test_a_local_file_replaces_the_download(row, cache, tmp_path):
     file = save(tmp_path / "mine.pth", small_state())
     found = load(path=file).variables["params"]["head"]["bias"]
     np.testing.assert_array_equal(found, small_state()["fc.bias"])
@@ -110,7 +110,7 @@ def test_a_folder_with_the_name_of_a_tag_does_not_hide_it(weights, row, tmp_path
     assert open_weights(row.name).source == f"{row.name} of {row.project}"
 
 
-def test_options_of_the_network_are_taken_and_checked(weights):
+def test_options_of_the_network_are_applied_and_checked(weights):
     assert load(dropout=0.25).model.dropout == 0.25
     with pytest.raises(ValueError, match="r3d_18 has no option 'dropuot': did you mean 'dropout'"):
         load(dropuot=0.25)
@@ -135,7 +135,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_file_of_something_else_is_refused_by_its_name(row, cache, case):
+def test_an_unrelated_file_is_refused_by_name(row, cache, case):
     state, why = WRONG[case]
     file = save(cache / row.file, state)
     with pytest.raises(WeightsError, match=why) as refused:
@@ -146,8 +146,8 @@ def test_a_file_of_something_else_is_refused_by_its_name(row, cache, case):
     assert "\n" not in text
 
 
-def test_a_file_in_the_layout_of_another_project_is_refused(register, cache):
-    """Its numbers would fit, its colours and its classes need not."""
+def test_a_file_in_another_projects_layout_is_refused(register, cache):
+    """Its shapes would fit, but its colours and classes may differ."""
     row = tiny(layout="torchvision R3D, VMZ ir-CSN")
     register(row)
     save(cache / row.file, small_state())
@@ -155,8 +155,8 @@ def test_a_file_in_the_layout_of_another_project_is_refused(register, cache):
         _ = load().variables
 
 
-def test_a_file_of_another_form_is_refused(shared, register):
-    """Its form is seen in the file, and is not what the row says."""
+def test_a_file_in_another_format_is_refused(shared, register):
+    """The layout in the file differs from that of the row."""
     file = shared / "weights/resnet20-12fca82f.th"
     row = named(
         "cifar_resnet_110:cifar10-akamaster",
@@ -174,7 +174,7 @@ def test_a_file_of_another_form_is_refused(shared, register):
 
 
 @pytest.mark.parametrize("kept", [0, 100, 10_000, -1])
-def test_a_file_that_was_cut_short_is_refused_by_its_name(weights, kept):
+def test_a_truncated_file_is_refused_by_name(weights, kept):
     weights.write_bytes(weights.read_bytes()[:kept])
     with pytest.raises(WeightsError, match="remove the file if it is not") as refused:
         _ = load().variables
@@ -183,7 +183,7 @@ def test_a_file_that_was_cut_short_is_refused_by_its_name(weights, kept):
 
 
 @pytest.mark.parametrize("digits", [8, 64])
-def test_a_sum_that_is_published_is_compared_before_anything_is_read(register, cache, digits):
+def test_a_published_checksum_is_compared_before_reading(register, cache, digits):
     data = save(cache / "a", small_state()).read_bytes()
     found = hashlib.sha256(data).hexdigest()
     field = "sha256" if digits == 64 else "sha256_prefix"
@@ -199,7 +199,7 @@ def test_a_sum_that_is_published_is_compared_before_anything_is_read(register, c
     assert f"r3d_18:{cache / row.file}" in str(refused.value)
 
 
-def test_a_size_that_is_published_is_compared(register, cache):
+def test_a_published_size_is_compared(register, cache):
     row = tiny(bytes=10)
     register(row)
     file = save(cache / row.file, small_state())
@@ -209,7 +209,7 @@ def test_a_size_that_is_published_is_compared(register, cache):
         load()
 
 
-def test_the_sum_tells_which_of_several_weights_a_file_of_the_user_is(register, cache, tmp_path):
+def test_the_checksum_selects_among_several_weights(register, cache, tmp_path):
     file = save(tmp_path / "mine.pth", small_state())
     total = hashlib.sha256(file.read_bytes()).hexdigest()
     register(
@@ -230,7 +230,7 @@ def test_doubtful_weights_are_opened_with_a_warning(register, cache, capsys):
     assert said == "warning: r3d_18:kinetics700-hara: nobody has tried them\n"
 
 
-def test_several_classes_at_once_have_probabilities_of_their_own(register, cache):
+def test_multi_label_weights_have_independent_probabilities(register, cache):
     row = tiny(dataset="charades")
     register(row)
     save(cache / row.file, small_state())
@@ -246,7 +246,7 @@ def test_several_classes_at_once_have_probabilities_of_their_own(register, cache
 PREDICT = "experiments.predict"
 
 
-def test_a_command_takes_a_tag_and_refuses_in_one_line(tmp_path, cache):
+def test_commands_accept_tags_and_refuse_in_one_line(tmp_path, cache):
     video = write_video(tmp_path / "a.mp4", numbered_frames(9))
     for text, why in (
         (
@@ -263,7 +263,7 @@ def test_a_command_takes_a_tag_and_refuses_in_one_line(tmp_path, cache):
     assert not cache.exists()
 
 
-def test_a_command_takes_a_file_that_was_put_into_the_cache(tmp_path, cache):
+def test_commands_accept_a_file_placed_in_the_cache(tmp_path, cache):
     row = named("cifar_resnet_110:cifar10-akamaster")
     assert row.sha256_prefix
     file = cache / row.file

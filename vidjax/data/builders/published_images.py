@@ -15,7 +15,7 @@ from tensorflow_datasets.core.download.download_manager import NonMatchingChecks
 
 from vidjax.data.catalog import Request
 from vidjax.data.dataset_info import ARRAY_RECORD, INFO, DatasetInfo
-from vidjax.data.integrity import open_data_set, record_sizes, refuse_halves
+from vidjax.data.integrity import open_data_set, record_sizes, refuse_incomplete
 from vidjax.data.manifest import ManifestError
 from vidjax.storage.ownership import owned
 from vidjax.storage.paths import as_path
@@ -68,7 +68,7 @@ class PublishedImages:
             request.begin(f"there is no prepared data set in {folder}")
             with owned(folder, beside=True, wait=True, say=request.note):
                 if not (folder / INFO).is_file():
-                    refuse_halves(folder)
+                    refuse_incomplete(folder)
                     _require_files(cls, request.manual_dir)
                     builder = made_by(data_dir=str(data_dir), file_format=ARRAY_RECORD)
                     _write(cls, builder, request.manual_dir)

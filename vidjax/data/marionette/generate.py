@@ -78,7 +78,7 @@ class MarionetteSpec:
         """A short name that is unique to the spec."""
         settings = dataclasses.asdict(self)
         if not self.val_per_class:
-            # Sets from before there were validation videos keep their folders.
+            # Older data sets without validation videos keep their folders.
             del settings["val_per_class"]
         text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

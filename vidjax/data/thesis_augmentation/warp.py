@@ -20,8 +20,8 @@ _FINER = 8
 
 
 def _unit(size: int) -> int:
-    # Of 31 bits, 4 are for fractions of half a pixel, 1 for depths up to 2, and the others for the
-    # position; the depth itself has 8 more bits and 1.
+    # # Of 31 bits, 4 hold fractions of half a pixel, 1 holds depths up to 2, and the rest hold the
+    # position. The depth has `_FINER` more fractional bits.
     return int(2 ** min(26 - size.bit_length(), 22))
 
 

@@ -46,7 +46,7 @@ def named(name: str) -> Map:
     return found[name]
 
 
-@plugins.remembered
+@plugins.cached
 def _found() -> tuple[Mapping[str, Map], Mapping[str, str]]:
     here = sys.modules[__name__]
     found, twice = plugins.collect(here, "MAPS", lambda own: own.name, "map")

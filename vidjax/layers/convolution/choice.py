@@ -1,6 +1,6 @@
 """Chooses the algorithm for a convolution from a table of measured times.
 
-The choice is the fastest algorithm for the most similar convolution in the table. vidjax brings a
+The choice is the fastest algorithm for the most similar convolution in the table. vidjax ships a
 table for CPUs. `vidjax benchmark kernels --measure=table.csv` measures one on your machine; set
 `VIDJAX_CONVOLUTIONS=table.csv` in the environment to use it instead. A backend without a table uses
 XLA's own convolution.
@@ -38,10 +38,10 @@ _UNMEASURED = (
     "taps", "xla",
 )  # fmt: skip
 
-# Channels up to which a convolution is narrow. In the table, each algorithm ran alone. In a
-# program, algorithms of several operations lose more than a single call: training r3d_18 of width
-# 16 on clips of 16x64x64 took 79 ms by the table, and 51 ms with oneDNN for narrow convolutions
-# (two cores of an AMD EPYC, 2026-11-30).
+# # Convolutions with at most this many channels are narrow. The table has times of single
+# convolutions. Within a program, algorithms of several operations are slower than that: training
+# r3d_18 of width 16 on clips of 16x64x64 took 79 ms by the table, and 51 ms with oneDNN for narrow
+# convolutions (two cores of an AMD EPYC, 2026-11-30).
 _NARROW = 128
 
 
