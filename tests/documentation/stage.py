@@ -33,6 +33,8 @@ TINY = (
     "--config.data.allow_group_leak=true",
 )
 _RUN = re.compile(r"runs/[\w/]+")
+# Runs that a shell finds, such as `runs/*/seed*`.
+_PATTERN = re.compile(r"runs/\S*\*\S*")
 
 
 def build(shared, folder):
@@ -114,7 +116,8 @@ def put_runs(here, text):
 
     The run `runs/mine` is trained on the reader's own videos, all others on generated ones.
     """
-    for name in _RUN.findall(text):
+    found = [pattern.replace("*", "0") for pattern in _PATTERN.findall(text)]
+    for name in [*_RUN.findall(text), *found]:
         if not (here / name).exists():
             (here / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(here / ("mine" if name == "runs/mine" else "trained"), here / name)

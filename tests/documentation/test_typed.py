@@ -4,6 +4,7 @@ Commands get smaller clips, networks and durations. Commands that cannot run her
 stated reason; `test_flags.py` parses their flags too.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -134,6 +135,11 @@ def small(typed):
     return replace(typed, arguments=(*arguments, *more))
 
 
+def found_by_shell(given, folder):
+    """What a shell makes of an argument: the paths that match a pattern, or itself."""
+    return ("*" in given and sorted(glob.glob(given, root_dir=folder))) or [given]
+
+
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("file", "heading"), PAGES)
 def test_the_documented_commands_run(place, tmp_path, monkeypatch, file, heading):
@@ -159,7 +165,8 @@ def test_the_documented_commands_run(place, tmp_path, monkeypatch, file, heading
             made = r"--workdir=\S+"
         stage.put_runs(here, re.sub(made, "", text))
         quick = small(each)
-        done = run_command(quick.module, *quick.arguments, cwd=here)
+        arguments = [path for given in quick.arguments for path in found_by_shell(given, here)]
+        done = run_command(quick.module, *arguments, cwd=here)
         assert done.returncode == 0, f"{quick}\n{done.stderr}"
     if len(blocks) > 1:
         program = "\n".join(blocks)
