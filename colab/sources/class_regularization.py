@@ -135,7 +135,7 @@ figure.tight_layout()
 #
 # The thesis reports +0.6 points for r3d-50 on Kinetics-400. A run of a minute cannot show a
 # difference of that size. Our repetitions at a small scale show none beyond noise, or a loss, and
-# the documentation has their numbers. At the works' own scale nobody has trained it with vidjax
+# the documentation has their numbers. At the papers' own scale nobody has trained it with vidjax
 # yet. To try it on your data:
 #
 # ```

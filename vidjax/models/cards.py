@@ -26,7 +26,7 @@ class ModelCard:
       mean: means of red, green and blue in [0, 1], which are subtracted from the clip.
       std: standard deviations of red, green and blue in [0, 1], by which the difference is divided.
       paper: the paper that introduced the network.
-      tables: tables of the four works that list the network, with the millions of parameters and
+      tables: tables of the papers that list the network, with the millions of parameters and
         billions of operations printed there.
       params: number of parameters with 400 classes.
       macs: multiply-adds of one clip of size `clip`, for convolutions and matrix products.
