@@ -5,8 +5,6 @@ from typing import Any
 
 import ml_collections
 
-from vidjax.models.model_list import variant
-from vidjax.models.registry import create_model
 from vidjax.run.defaults import defaults
 from vidjax.terminal import complain
 from vidjax.untrusted_names import nearest
@@ -75,20 +73,6 @@ def _convert(key: str, text: str, default: bool | int | float | str) -> bool | i
         raise ValueError(
             f"config argument {key}={text!r}: must be of type {type(default).__name__}"
         ) from None
-
-
-def has_options(name: str, **options: Any) -> bool:
-    """Returns whether a network takes these options with these values.
-
-    Raises:
-      ValueError: there is no such network.
-    """
-    variant(name)
-    try:
-        create_model(name, num_classes=2, **options)
-    except ValueError:
-        return False
-    return True
 
 
 def choose(choices: Mapping[Any, Any], value: Hashable, what: str) -> Any:

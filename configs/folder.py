@@ -2,8 +2,8 @@ r"""Your own videos: a folder `class/video.*` or a CSV `path,label,split[,start,
 
 Hardware: a laptop for a few hundred short videos; one accelerator for more. The score depends
 on your videos; `docs/own-videos.md` has one measured example. Without `model`, the network is a
-narrow r3d_18 that trains on a laptop. `model=NAME` trains any other, at its own width unless
-`width` is given.
+narrow r3d_18 that trains on a laptop. `model=NAME` trains any network with its own options, at its
+own width unless `width` is given.
 
     vidjax train --config=folder --workdir=runs/mine \
         --config.data.manifest=my_videos.csv
@@ -22,11 +22,12 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     """Configuration for a manifest; arguments: `smoke`, `model`, `width`."""
     arguments = common.parse(argument, smoke=False, model="", width=0)
     config = common.base()
-    config.model.name = arguments.model or "r3d_18"
-    width = arguments.width or (0 if arguments.model else _NARROW)
-    config.model.options = {"width": width} if width else {}
-    if common.has_options(config.model.name, zero_init=True):
-        config.model.options.zero_init = True
+    if arguments.model:
+        config.model.name = arguments.model
+        config.model.options = {"width": arguments.width} if arguments.width else {}
+    else:
+        config.model.name = "r3d_18"
+        config.model.options = {"width": arguments.width or _NARROW, "zero_init": True}
     config.data.name = "video_folder"
     config.data.short_side = 72
     config.clip = {"frames": 16, "stride": 2, "size": 64, "short": "loop", "sampling": "dense"}
