@@ -41,7 +41,6 @@ CALLED_FIRST = (
     "vidjax.trained.published.registry.list_pretrained",
     "vidjax.trained.sources.run.open_run",
     "vidjax.training.clips.clips",
-    "vidjax.training.loop.train",
 )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,7 @@ from vidjax.training.input_throughput import InputThroughput, input_rate
 from vidjax.training.meter import EPOCH, Meter, NonFiniteError
 from vidjax.training.metric_writer import MetricWriter, progress_text
 from vidjax.training.open_writers import OpenWriters, check_writers
+from vidjax.training.outcome import Outcome
 from vidjax.training.phase_timer import PhaseTimer
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
@@ -54,14 +54,6 @@ from vidjax.training.schedules import learning_rate
 from vidjax.training.startup_notes import startup_notes
 from vidjax.training.step import quantities
 from vidjax.watchdog import report_progress
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its last step, and whether it was asked to stop early."""
-
-    step: int
-    preempted: bool
 
 
 def train(config: Config, workdir: Path, *, began: float | None = None) -> Outcome:
@@ -76,19 +68,6 @@ def train(config: Config, workdir: Path, *, began: float | None = None) -> Outco
       ValueError: configuration, data or checkpoint do not fit; the message says what to change.
       NonFiniteError: a loss or gradient is not finite.
       MachineError: the machine failed; the message says how to continue.
-
-    Examples:
-      >>> import vidjax
-      >>> from pathlib import Path
-      >>> from vidjax.run.config import from_mapping
-      >>> from vidjax.training.loop import train
-      >>> settings = vidjax.configs.load("synthetic")("model=r3d_18")
-      >>> settings.model.options = {"width": 4, "depths": (1, 0, 0, 0)}
-      >>> settings.clip.update({"frames": 4, "size": 32})
-      >>> settings.eval.update({"size": 32})
-      >>> settings.train.duration = "2 steps"
-      >>> train(from_mapping(settings), Path("runs/mine"))
-      Outcome(step=2, preempted=False)
     """
     try:
         return _train(config, workdir, PhaseTimer(began))
