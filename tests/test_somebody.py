@@ -85,10 +85,10 @@ def test_third_party_modules_are_listed_beside_ours(vidjax):
     assert "  count_shades   Counts the videos of a folder of shades.\n" in commands
     configurations = vidjax("config").stdout.splitlines()
     (line,) = (line for line in configurations if line.startswith("quick_shades "))
-    assert line.endswith(" Somebody's network learns somebody's shades, in seconds.")
+    assert line.endswith(" Trains somebody's network on somebody's shades in seconds.")
     described = " ".join(vidjax("options", "plain").stdout.split())
     assert "width 8 channels of stage 1; stage 2 has twice as many" in described
-    assert "start 1.0 all factors at the beginning" in described
+    assert "start 1.0 initial value of all factors" in described
 
 
 def test_a_third_party_command_runs(vidjax, videos):

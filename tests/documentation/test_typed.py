@@ -64,6 +64,7 @@ PAGES = (
 # Whole pages that are not typed; `test_typed_pages.py` checks that no other page is forgotten.
 NOT_TYPED = {
     "docs/buckets.md": "a bucket; tests/storage has such commands, on buckets of this machine",
+    "docs/extending.md": "a package; tests/documentation/test_extending.py installs and trains it",
     "docs/evidence/README.md": "trained for hours, at the commits that it names",
     "docs/large-data.md": "clusters; tests/data and tests/storage start some on this machine",
     "docs/performance.md": "measures for minutes; tests/experiments runs each part",

@@ -93,7 +93,7 @@ def test_classes_and_defaults_agree():
 def test_arguments_after_the_colon():
     model = folder.get_config("model=r3d_50,width=8").model
     assert model.name == "r3d_50"
-    assert model.options.to_dict() == {"width": 8, "zero_init": True}
+    assert model.options.to_dict() == {"width": 8}
     assert common.parse("smoke", smoke=False).smoke is True
     with pytest.raises(ValueError, match="argument 'wdith' is unknown: did you mean 'width'"):
         folder.get_config("wdith=8")
