@@ -21,7 +21,7 @@ from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.storage.writing import make_folder, write_text
-from vidjax.trained.recalibration import check_clips, recalibrate, statistics_of
+from vidjax.trained.recalibration import recalibrate, statistics_of
 from vidjax.trained.scoring import Scorer
 
 from .. import help_text
@@ -121,8 +121,6 @@ class _Opened:
                 "does not apply to it; explain it with --method=tubes or pyramid"
             )
         experiment = subject.open(progress.count, _with_places(subject.config))
-        if _RECALIBRATE.value:
-            check_clips(experiment, _RECALIBRATE.value)
         scorer = Scorer(experiment, _scaled(experiment.network.probabilities))
         return cls(experiment, scorer, subject.trained.variables)
 

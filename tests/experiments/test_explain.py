@@ -150,11 +150,6 @@ def test_invalid_arguments_are_refused_in_one_line(plain, tmp_path):
         "file is a file; name a folder": (f"--workdir={plain}", f"--output={tmp_path / 'file'}"),
         "--scales=0,half: must be numbers": (f"--workdir={plain}", new, "--scales=0,half"),
         "--scales=nan: must be numbers": (f"--workdir={plain}", new, "--scales=nan"),
-        "4 clips do not fill a batch of eval.batch_size = 16": (
-            f"--workdir={plain}",
-            new,
-            "--recalibrate=4",
-        ),
         "absent: config.json is absent": (f"--workdir={plain},{plain}/absent", new),
         "no checkpoint '7'": (f"--workdir={plain}", new, "--checkpoint=7"),
         "name what to explain: runs with --workdir": ("--workdir=", new),

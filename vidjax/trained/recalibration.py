@@ -36,7 +36,8 @@ def recalibrate(
     """Estimates the batch statistics of each variant from the same training clips.
 
     The clips are the middle clips of random videos of the training split, cut as in evaluation.
-    The choice depends on the number of clips alone. Batches have `eval.batch_size` clips.
+    The choice depends on the number of clips alone. Batches have `eval.batch_size` clips, or fewer
+    if there are not so many.
 
     Args:
       experiment: network and data.
@@ -49,12 +50,18 @@ def recalibrate(
       The `batch_stats` of each variant.
 
     Raises:
-      ValueError: as in `check_clips`.
+      ValueError: there are fewer clips than devices.
     """
-    check_clips(experiment, clips)
     source = experiment.split(experiment.config.data.train_split)
     views = dataclasses.replace(experiment.network.views, clips=1, crops=1)
-    batches = list(_batches(len(source), clips, experiment.config.eval.batch_size))
+    devices = experiment.network.mesh.size
+    size = min(experiment.config.eval.batch_size, clips, len(source)) // devices * devices
+    if not size:
+        raise ValueError(
+            f"{min(clips, len(source))} training clips are too few to estimate batch statistics on "
+            f"{devices} devices"
+        )
+    batches = list(_batches(len(source), clips, size))
     means = [StatisticsMean() for _ in variants]
     compiled = jax.jit(statistics)
     for done, numbers in enumerate(batches, start=1):
@@ -64,26 +71,6 @@ def recalibrate(
             mean.add(compiled(variant, clip))
         progress(done, len(batches))
     return [mean.value for mean in means]
-
-
-def check_clips(experiment: Experiment, clips: int) -> None:
-    """Refuses a number of clips that does not fill a batch.
-
-    Raises:
-      ValueError: the clips, or the videos of the training split, do not fill one batch.
-    """
-    size = experiment.config.eval.batch_size
-    videos = len(experiment.split(experiment.config.data.train_split))
-    if videos < size:
-        raise ValueError(
-            f"eval.batch_size = {size} is larger than the training split of {videos} videos, so "
-            "batch statistics cannot be estimated"
-        )
-    if clips < size:
-        raise ValueError(
-            f"{clips} clips do not fill a batch of eval.batch_size = {size}; estimate batch "
-            "statistics from more clips"
-        )
 
 
 def _batches(videos: int, clips: int, size: int) -> Iterator[np.ndarray]:
