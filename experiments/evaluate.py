@@ -49,13 +49,13 @@ def main() -> None:
     """Evaluates and writes the report."""
     if _OUTPUT.value and network_flags.WORKDIR.value:
         raise ValueError("--output is for --weights alone: a run keeps its own reports")
+    mapping = read_class_mapping(as_path(_LABEL_MAP.value)) if _LABEL_MAP.value else None
     config, trained = network_flags.opened(_CONFIG.value)
     output = as_path(_OUTPUT.value) if _OUTPUT.value else network_flags.folder()
     folder = "--output" if _OUTPUT.value else "the folder of the report"
     agree(
         config, {folder: output}, weights=trained.source, checkpoint=network_flags.CHECKPOINT.value
     )
-    mapping = read_class_mapping(as_path(_LABEL_MAP.value)) if _LABEL_MAP.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(
             config,

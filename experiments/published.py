@@ -71,7 +71,7 @@ def _notes(rows: Iterable[Checkpoint]) -> list[str]:
     for known in rows:
         if known.caution:
             names.setdefault(known.caution, []).append(f"`{known.name}`")
-    return [f"- {', '.join(each)}: {caution}." for caution, each in names.items()]
+    return [f"- {', '.join(each)}: {caution}" for caution, each in names.items()]
 
 
 def trained_on(known: Checkpoint) -> str:

@@ -1,6 +1,7 @@
 """Tests the live line of a terminal, its final state, and estimates of the remaining time."""
 
 import io
+import itertools
 import re
 import types
 
@@ -115,6 +116,32 @@ def test_the_remaining_time_counts_down_during_long_parts(clock):
     assert estimates == [150, 120, 90, 60, 30]
     clock.seconds += 30
     assert str(left) == ""
+
+
+def test_the_remaining_time_does_not_grow_if_parts_differ_by_chance(clock):
+    left = TimeLeft(20, clock=lambda: clock.seconds)
+    shown = []
+    for part in range(1, 20):
+        clock.seconds += 12 if part % 2 else 8
+        left.update(part)
+        shown.append(left.seconds)
+        assert left.seconds == pytest.approx(10 * (20 - part), abs=40)
+    assert shown[0] == 228
+    assert all(after < before for before, after in itertools.pairwise(shown))
+    assert "slower" not in str(left)
+
+
+def test_the_remaining_time_says_that_later_parts_are_slower(clock):
+    left = TimeLeft(4, clock=lambda: clock.seconds)
+    clock.seconds += 10
+    left.update(1)
+    assert str(left) == ", about 0:30 left"
+    clock.seconds += 110
+    left.update(2)
+    assert str(left) == ", about 2:00 left, slower than expected"
+    clock.seconds += 60
+    left.update(3)
+    assert str(left) == ", about 1:00 left"
 
 
 def test_the_remaining_time_follows_the_current_pace(clock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from vidjax.watchdog import report_progress
 
 # Seconds between lines of a terminal's live line that stay in its scrollback.
 _KEPT_EVERY = 60.0
+
+# Estimates of the time left that differ by less than this factor or these seconds are the same.
+_CHANCE, _CHANCE_SECONDS = 1.25, 5.0
 
 
 class ProgressLine:
@@ -90,7 +94,9 @@ class ProgressLine:
 class TimeLeft:
     """Estimates how much longer a task takes, from the pace of the parts that are done.
 
-    Between two parts the estimate counts down, so it does not grow during a long part.
+    The estimate counts down, also during a long part. A new one that is at most a quarter or five
+    seconds longer is ignored: parts differ by chance. Only if the task has really become slower
+    does the estimate grow, and then it says so.
 
     Args:
       total: number of parts, or 1.0 if shares are reported.
@@ -104,6 +110,7 @@ class TimeLeft:
         self._total, self._first, self._done = total, done, done
         self._clock, self._start = clock, clock()
         self._end: float | None = None
+        self._slower = False
 
     def update(self, done: float) -> None:
         """Records how many parts are done; repeating the same number changes nothing."""
@@ -119,7 +126,11 @@ class TimeLeft:
     def _estimate(self) -> None:
         if (worked := self._done - self._first) > 0:
             now = self._clock()
-            self._end = now + (now - self._start) / worked * (self._total - self._done)
+            left = (now - self._start) / worked * (self._total - self._done)
+            expected = math.inf if self._end is None else max(self._end - now, 0)
+            self._slower = left > max(_CHANCE * expected, expected + _CHANCE_SECONDS)
+            if self._slower or left < expected:
+                self._end = now + left
 
     @property
     def seconds(self) -> float | None:
@@ -132,7 +143,8 @@ class TimeLeft:
     def __str__(self) -> str:
         """Formats the time left, as in `, about 4:05 left`; empty if unknown."""
         left = self.seconds
-        return "" if left is None else f", about {duration(left)} left"
+        slower = ", slower than expected" if self._slower else ""
+        return "" if left is None else f", about {duration(left)} left{slower}"
 
 
 def duration(seconds: float) -> str:

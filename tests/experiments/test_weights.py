@@ -108,6 +108,13 @@ def test_invalid_label_maps_are_refused(weights, data, tmp_path, text, message):
     assert message in error
 
 
+def test_an_absent_label_map_is_refused_before_the_weights_are_opened(data, tmp_path):
+    absent = tmp_path / "absent.csv"
+    error = refusal(call("evaluate", "--weights=i3d:absent.pt", *data, f"--label_map={absent}"))
+    assert str(absent) in error
+    assert "absent.pt" not in error
+
+
 def test_weights_are_compared_with_themselves_by_their_folder(evaluated, tmp_path):
     done = call("compare", evaluated, evaluated, f"--output={tmp_path / 'differ.csv'}")
     assert done.returncode == 0, done.stderr

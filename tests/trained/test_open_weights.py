@@ -110,5 +110,7 @@ def test_a_file_without_a_named_network_is_refused(places):
 
 
 def test_weights_of_another_network_are_refused(places):
-    with pytest.raises(ValueError, match="not weights of mfnet|does not fit mfnet"):
-        open_weights(f"mfnet:{places[0].partition(':')[2]}")
+    file = places[0].partition(":")[2]
+    with pytest.raises(ValueError, match="not weights of mfnet|does not fit mfnet") as refused:
+        open_weights(f"mfnet:{file}")
+    assert str(refused.value).count(file) == 1

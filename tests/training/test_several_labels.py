@@ -122,8 +122,8 @@ def test_a_clip_without_labels_is_never_correct():
 
 
 def test_the_progress_line_names_its_metric():
-    text = progress_text(40, 960, {"loss": 0.25, "hit1": 0.125}, 60.0, 245.4)
-    assert text == "step 40/960  loss 0.250  hit@1 12.5%  60.0 clips/s  4:05 left"
+    text = progress_text(40, 960, {"loss": 0.25, "hit1": 0.125}, 60.0, ", about 4:05 left")
+    assert text == "step 40/960  loss 0.250  hit@1 12.5%  60.0 clips/s, about 4:05 left"
 
 
 def test_an_unreadable_clip_counts_once_for_any_labels():

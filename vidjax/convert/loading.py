@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import importlib
+import os
 import pkgutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -156,9 +157,9 @@ def convert(
     try:
         return _converted(name, tensors, num_classes, allow, colours, options)
     except CheckpointError as error:
-        if model_card(name).clip[0] == 1 or image_layout(tensors) is None:
-            raise
-        raise CheckpointError(f"{error}. {INFLATE}") from None
+        file = "" if isinstance(source, Mapping) else f"{os.fspath(source)}: "
+        image = model_card(name).clip[0] != 1 and image_layout(tensors) is not None
+        raise CheckpointError(f"{file}{error}" + (f". {INFLATE}" if image else "")) from None
 
 
 def _converted(

@@ -20,7 +20,7 @@ from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
 from vidjax.layers.convolution.choice import given_table
-from vidjax.progress import ProgressLine, duration
+from vidjax.progress import ProgressLine, TimeLeft, duration
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
@@ -256,6 +256,7 @@ class _Run:
         self._timer.switch_to("steps")
         self._goodput.log(step)
         self._clock.restart_lap()
+        self._left = TimeLeft(self.plan.total, step)
         while step < self.plan.total:
             self._checkpoints.check()
             report_progress(f"waiting for the batch of step {step + 1}")
@@ -338,7 +339,8 @@ class _Run:
             "input_wait": lap.waiting,
         }
         self._writer.write_timing(step, "train", speed)
-        left = (self.plan.total - step) * lap.seconds
+        self._left.update(step)
+        left = str(self._left)
         text = progress_text(step, self.plan.total, numbers, lap.clips_per_second, left)
         self._progress.show(text, final=step == self.plan.total)
         self._goodput.log_occasionally(step)

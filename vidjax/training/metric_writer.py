@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.progress import duration
 from vidjax.storage.writing import appending, sync, writing_bytes
 from vidjax.training.writers import Writer
 
@@ -141,14 +140,14 @@ def _set_aside(path: Path, step: int) -> None:
 
 
 def progress_text(
-    step: int, total: int, numbers: Numbers, clips_per_second: float, left: float
+    step: int, total: int, numbers: Numbers, clips_per_second: float, left: str
 ) -> str:
-    """Formats the progress line: step, loss, top-1, clips per second and time left in seconds.
+    """Formats the progress line: step, loss, top-1, clips per second and the time left.
 
     For multi-label data, hit@1 replaces top-1: whether the most likely class is one of the clip's.
     """
     right = f"hit@1 {numbers['hit1']:.1%}" if "hit1" in numbers else f"top-1 {numbers['top1']:.1%}"
     return (
         f"step {step}/{total}  loss {numbers['loss']:.3f}  {right}  "
-        f"{clips_per_second:.1f} clips/s  {duration(left)} left"
+        f"{clips_per_second:.1f} clips/s{left}"
     )

@@ -145,6 +145,7 @@ def test_an_unrelated_file_is_refused_by_name(row, cache, case):
         _ = load().variables
     text = str(refused.value)
     assert text.startswith(f"{file}: ")
+    assert text.count(str(file)) == 1
     assert text.endswith("remove the file if it is not r3d_18:kinetics700-hara")
     assert "\n" not in text
 
