@@ -25,6 +25,10 @@ Methods for the evaluation split:
   gates      How many clips open each temporal gate (srtg), and what the runs have logged about it.
              It also tests the gates of networks that were trained without tests. Writes gates.csv,
              gates_training.csv and gates.png.
+  strides    Accuracy against the stride between the frames of a test clip. At a larger stride,
+             actions look faster. It compares how much accuracy networks lose at strides that they
+             were not trained with. Runs that differ only in their seed are averaged. Writes
+             strides.csv, .md and .png.
   faithfulness
              Whether maps are faithful. On any videos, it measures how the class's probability falls
              when the strongest places of a map are deleted, and rises when they are inserted. On
@@ -53,6 +57,8 @@ Examples:
   vidjax explain --workdir=runs/plain/seed0,runs/plain/seed1,runs/rms/seed0,runs/rms/seed1 \
       --method=frequency --low_pass=mean --recalibrate=512 --output=explained/reliance
   vidjax explain --workdir=runs/srtg --method=gates --output=explained/srtg
+  vidjax explain --workdir=runs/plain,runs/srtg --method=strides --strides=1,2,3,4 \
+      --without_classes=wave_slowly,wave_quickly --output=explained/strides
   vidjax explain --workdir=runs/seed0,runs/seed1 --method=faithfulness --videos=24 \
       --sanity=8 --maps=saliency_tube,saliency_tube:tau=0.5,cam,rise:masks=300 \
       --output=explained/faithfulness
@@ -73,7 +79,17 @@ from vidjax.terminal import complain, say
 from vidjax.untrusted_names import nearest
 
 from .. import command_line, network_flags
-from . import explained_network, faithfulness, frequency, gates, kernels, maps, pyramids, video
+from . import (
+    explained_network,
+    faithfulness,
+    frequency,
+    gates,
+    kernels,
+    maps,
+    pyramids,
+    strides,
+    video,
+)
 from .explained_network import Subject, subjects
 
 _METHOD = flags.DEFINE_string("method", None, "METHOD: What to show: one of the methods above.")
@@ -86,6 +102,7 @@ for _module in (
     pyramids,
     explained_network,
     faithfulness,
+    strides,
     video,
 ):
     flags.adopt_module_key_flags(_module)
@@ -102,6 +119,7 @@ METHODS: Mapping[str, Method] = {
     "kernels": kernels.explain_kernels,
     "maps": maps.explain_maps,
     "pyramid": pyramids.explain_pyramid,
+    "strides": strides.explain_strides,
     "tubes": video.explain_tubes,
 }
 # Old names of methods, which still work.
@@ -115,6 +133,7 @@ FLAGS: Mapping[str, set[str]] = {
     "maps": {*_VIDEO, "difference", "maps", "layer"},
     "kernels": {*_VIDEO, *pyramids.FLAGS, "per_level"},
     "pyramid": {*_VIDEO, *pyramids.FLAGS, "tube", "tau"},
+    "strides": {"strides", "without_classes"},
     "tubes": {*_VIDEO, "difference", "tube", "tau"},
 }
 

@@ -71,22 +71,27 @@ def on_gpu(configure: Configure, options: Mapping[str, Any]) -> Configure:
 
 
 def smoke_of(
-    setups: Mapping[str, Setup], options: Mapping[str, Any] | None = None
+    setups: Mapping[str, Setup],
+    options: Mapping[str, Any] | None = None,
+    of_row: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Setup]:
     """Returns setups that train two steps on a few videos, to test the code of the given setups.
 
     Args:
       setups: the setups, by data set.
       options: options of the network that replace the smallest ones.
+      of_row: options of single rows, for rows that would be alike with the smallest ones.
     """
-    return {name: _smoke(setup, options or {}) for name, setup in setups.items()}
+    return {name: _smoke(setup, options or {}, of_row or {}) for name, setup in setups.items()}
 
 
-def _smoke(setup: Setup, options: Mapping[str, Any]) -> Setup:
+def _smoke(
+    setup: Setup, options: Mapping[str, Any], of_row: Mapping[str, Mapping[str, Any]]
+) -> Setup:
     def configured(row: str) -> ConfigDict:
         config = shrunk(row)
         config.data.update({"options": dict(_OF_SMOKE), "train_per_class": 0})
-        config.model.options.update(options)
+        config.model.options.update({**options, **of_row.get(row, {})})
         return config
 
     shrunk: Callable[[str], ConfigDict] = smoke(setup.config).config

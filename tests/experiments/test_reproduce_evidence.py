@@ -12,6 +12,8 @@ from experiments.reproduce import code_digest, data_sets, evidence_scale, run, w
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.table import find_tables
 from tests.commands import refusal, run_command
+from vidjax.evaluation.cost import count_cost
+from vidjax.models.registry import create_model
 from vidjax.run.config import from_mapping
 
 TABLES = [table for table in find_tables(["all"]) if table.name.startswith("evidence.")]
@@ -57,6 +59,18 @@ def test_gates_warm_up_for_half_of_the_training():
     videos = 16 * config.data.options["train_per_class"]
     steps = epochs * videos // config.train.batch_size
     assert config.model.options["gate_warmup_steps"] == steps // 2
+
+
+def test_the_narrow_network_costs_as_much_as_multi_temporal_convolutions():
+    (table,) = find_tables(["evidence.mtconv"])
+    costs = {}
+    for row in ("r3d", "narrow", "mtconv"):
+        config = from_mapping(table.setups["small"]["marionette"].config(row))
+        network = create_model(config.model.name, num_classes=16, **config.model.options)
+        clip = (config.clip.frames, config.clip.size, config.clip.size)
+        costs[row] = count_cost(network, clip).macs
+    assert costs["narrow"] == pytest.approx(costs["mtconv"], rel=0.05)
+    assert costs["r3d"] > 1.05 * costs["narrow"]
 
 
 def test_a_row_starts_from_the_network_of_its_base_with_the_same_seed(tmp_path):

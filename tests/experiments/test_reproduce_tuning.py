@@ -133,9 +133,8 @@ def test_a_trial_is_trained_and_scored_on_validation_videos(tmp_path):
 
 
 def test_tables_of_our_own_are_tuned_over_three_rates():
+    tuned = ("evidence.rms", "evidence.srtg", "evidence.mtconv", "evidence.rms-cifar")
     grids = [
-        setup.tuning
-        for table in find_tables(["evidence.rms", "evidence.srtg", "evidence.rms-cifar"])
-        for setup in table.setups["small"].values()
+        setup.tuning for table in find_tables(tuned) for setup in table.setups["small"].values()
     ]
     assert all(grid and len(grid.rates) == 3 for grid in grids)

@@ -38,7 +38,7 @@ _UNMEASURED = (
     "taps", "xla",
 )  # fmt: skip
 
-# # Convolutions with at most this many channels are narrow. The table has times of single
+# Convolutions with at most this many channels are narrow. The table has times of single
 # convolutions. Within a program, algorithms of several operations are slower than that: training
 # r3d_18 of width 16 on clips of 16x64x64 took 79 ms by the table, and 51 ms with oneDNN for narrow
 # convolutions (two cores of an AMD EPYC, 2026-11-30).
