@@ -64,6 +64,18 @@ class Subject:
     def __post_init__(self) -> None:
         self.trained.preprocessing.require_frames("an explanation")
 
+    def require_single_label(self, why: str) -> None:
+        """Refuses a network or data with several labels per video.
+
+        Raises:
+          ValueError: the network or the data is multi-label; `why` says what that rules out.
+        """
+        if self.trained.multi_label or self.config.data.multi_label:
+            raise ValueError(
+                f"{self.name} has several labels per video (data.multi_label = True), and {why}; "
+                "explain it with --method=tubes or pyramid"
+            )
+
     def network(self, config: Config | None = None) -> Network:
         """Builds its network, or that of another configuration with the same parameters."""
         return Network.of(config or self.config, self.trained.labels)

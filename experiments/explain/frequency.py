@@ -115,11 +115,7 @@ class _Opened:
 
     @classmethod
     def open(cls, subject: Subject, progress: ProgressLine) -> _Opened:
-        if subject.trained.multi_label or subject.config.data.multi_label:
-            raise ValueError(
-                f"{subject.name} has several labels per video (data.multi_label = True), and top-1 "
-                "does not apply to it; explain it with --method=tubes or pyramid"
-            )
+        subject.require_single_label("top-1 does not apply to it")
         experiment = subject.open(progress.count, _with_places(subject.config))
         scorer = Scorer(experiment, _scaled(experiment.network.probabilities))
         return cls(experiment, scorer, subject.trained.variables)

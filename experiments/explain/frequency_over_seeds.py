@@ -13,10 +13,9 @@ from vidjax.explain.frequency_plot import LOOKS, NAMES
 from vidjax.explain.reliance import relative, reliance
 from vidjax.untrusted_names import figure_text
 
-from ..runs import seed_plot
-from ..runs.markdown import number, percent, rows
-from ..runs.seed_statistics import paired_p
+from ..runs.markdown import percent, rows
 from ..runs.statistics import Interval, interval
+from . import seed_comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,27 +101,18 @@ def render(networks: Sequence[Curves], statistics: str) -> str:
     scales = first.relative(PARTS[0])[0]
     texts = ", ".join(f"{scale:g}" for scale in scales if scale != 1)
     columns = [column.format(figure_text(first.name)) for column in COLUMNS]
-    table = rows(columns, [_cells(own, first) for own in networks])
-    return "\n\n".join([table, _MEANING.format(scales=texts, statistics=statistics)]) + "\n"
-
-
-def _cells(own: Curves, first: Curves) -> list[str]:
-    found = own.reliance
+    reliances = {own.name: own.reliance for own in networks}
     cells = [
-        figure_text(own.name),
-        str(len(found)),
-        percent(own.top1),
-        percent(interval(list(found.values())), sign="+"),
+        [
+            figure_text(own.name),
+            str(len(own.points)),
+            percent(own.top1),
+            *seed_comparison.cells(reliances, own.name),
+        ]
+        for own in networks
     ]
-    if own is first:
-        return [*cells, "–", "–"]
-    base = first.reliance
-    differences = [found[seed] - base[seed] for seed in found if seed in base]
-    return [
-        *cells,
-        percent(interval(differences), sign="+"),
-        number(paired_p(differences), ".2g"),
-    ]
+    meaning = _MEANING.format(scales=texts, statistics=statistics)
+    return f"{rows(columns, cells)}\n\n{meaning}\n"
 
 
 def draw(networks: Sequence[Curves]) -> Figure:
@@ -139,16 +129,10 @@ def draw(networks: Sequence[Curves]) -> Figure:
     for place, own in enumerate(networks):
         for part in PARTS:
             _draw_part(curves, own, part, f"C{place}")
-        values = list(own.reliance.values())
-        seed_plot.draw(
-            bars, place, interval(values), values, upright=False, color=f"C{place}", aside=0.15
-        )
     curves.set_xlabel("scale of one part of the features (the other part is unchanged)")
     curves.set_ylabel("top-1 relative to scale 1 (%)")
     curves.set_ylim(bottom=0)
-    bars.axvline(0, color="0.85", zorder=0)
-    bars.set_yticks(range(len(networks)), [figure_text(own.name) for own in networks])
-    bars.invert_yaxis()
+    seed_comparison.draw(bars, {own.name: own.reliance for own in networks})
     bars.set_xlabel("reliance on high frequencies (points)\nneeds low ← → needs high")
     figure.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure

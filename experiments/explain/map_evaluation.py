@@ -108,11 +108,7 @@ class MapEvaluation:
         Raises:
           ValueError: a video may have several labels, or the data set does not fit.
         """
-        if subject.trained.multi_label or subject.config.data.multi_label:
-            raise ValueError(
-                f"{subject.name} has several labels per video (data.multi_label = True), and "
-                "faithfulness needs one; explain it with --method=tubes or pyramid"
-            )
+        subject.require_single_label("faithfulness needs one")
         experiment = subject.open(progress, mapping=mapping)
         config, trained = experiment.config, subject.trained
         videos = experiment.split(config.eval.split)

@@ -113,12 +113,8 @@ def _strides(texts: Sequence[str]) -> list[int]:
 
 def _check(subject: Subject, strides: Sequence[int]) -> None:
     """Refuses runs that have no stride, or whose own stride is not among the strides."""
+    subject.require_single_label("top-1 does not apply to it")
     clip = subject.config.clip
-    if subject.trained.multi_label or subject.config.data.multi_label:
-        raise ValueError(
-            f"{subject.name} has several labels per video (data.multi_label = True), and top-1 "
-            "does not apply to it"
-        )
     if clip.sampling in ("segments", "still") or clip.fit:
         which = "clip.fit = True" if clip.fit else f"clip.sampling = {clip.sampling!r}"
         raise ValueError(

@@ -11,10 +11,9 @@ import numpy as np
 from vidjax.explain.strides import StridePoint, stride_drop
 from vidjax.untrusted_names import figure_text
 
-from ..runs import seed_plot
-from ..runs.markdown import number, percent, rows
-from ..runs.seed_statistics import paired_p
+from ..runs.markdown import percent, rows
 from ..runs.statistics import Interval, interval
+from . import seed_comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,26 +69,18 @@ def render(networks: Sequence[StrideCurves], without: Sequence[str] = ()) -> str
     columns = ("network", "seeds", *strides, "drop", difference, "p")
     left_out = f" without {', '.join(map(figure_text, without))}" if without else ""
     videos = next(iter(first.points.values()))[0].videos
-    table = rows(columns, [_cells(own, first) for own in networks])
-    return f"{table}\n\n{_MEANING.format(videos=videos, without=left_out)}\n"
-
-
-def _cells(own: StrideCurves, first: StrideCurves) -> list[str]:
-    drops, base = own.drops, first.drops
+    drops = {own.name: own.drops for own in networks}
     cells = [
-        figure_text(own.name),
-        str(len(drops)),
-        *map(percent, own.top1),
-        percent(interval(list(drops.values())), sign="+"),
+        [
+            figure_text(own.name),
+            str(len(own.points)),
+            *map(percent, own.top1),
+            *seed_comparison.cells(drops, own.name),
+        ]
+        for own in networks
     ]
-    if own is first:
-        return [*cells, "–", "–"]
-    differences = [drops[seed] - base[seed] for seed in drops if seed in base]
-    return [
-        *cells,
-        percent(interval(differences), sign="+"),
-        number(paired_p(differences), ".2g"),
-    ]
+    meaning = _MEANING.format(videos=videos, without=left_out)
+    return f"{rows(columns, cells)}\n\n{meaning}\n"
 
 
 def draw(networks: Sequence[StrideCurves]) -> Figure:
@@ -108,15 +99,11 @@ def draw(networks: Sequence[StrideCurves]) -> Figure:
         color, name = f"C{place}", figure_text(own.name)
         curves.plot(own.strides, means, color=color, marker="o", label=name)
         curves.fill_between(own.strides, means - halves, means + halves, color=color, alpha=0.1)
-        drops = list(own.drops.values())
-        seed_plot.draw(bars, place, interval(drops), drops, upright=False, color=color, aside=0.2)
     curves.set_xticks(networks[0].strides)
     curves.set_xlabel("stride between the frames of a test clip")
     curves.set_ylabel("top-1 (%)")
     curves.set_ylim(0, 100)
-    bars.axvline(0, color="0.85", zorder=0)
-    bars.set_yticks(range(len(networks)), [figure_text(own.name) for own in networks])
-    bars.invert_yaxis()
+    seed_comparison.draw(bars, {own.name: own.drops for own in networks})
     bars.set_xlabel("points lost at other strides than that of the training")
     figure.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
