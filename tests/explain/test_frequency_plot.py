@@ -53,6 +53,26 @@ def test_curves_are_coloured_by_run_and_marked_by_part():
     assert "scale" in axes.get_xlabel()
 
 
+@pytest.mark.parametrize("count", [1, 4, 30])
+def test_the_legend_leaves_room_for_the_curves_of_many_runs(count):
+    points = [
+        Point(f"seed{run}", part, scale, 0.5, 5, 10)
+        for run in range(count)
+        for part in ("low", "high")
+        for scale in (0.0, 1.0)
+    ]
+    figure = draw_points(points)
+    figure.canvas.draw()
+    (axes,), (legend,) = figure.axes, figure.legends
+    height = axes.get_position().height * figure.get_figheight()
+    assert 2.8 < height < 4.2
+    names = [text.get_text() for text in legend.get_texts()]
+    assert len(names) == count + 2
+    assert names[-2:] == ["low frequencies", "high frequencies"]
+    colors = [matplotlib.colors.to_hex(line.get_color()) for line in legend.get_lines()[:count]]
+    assert len(set(colors)) == count
+
+
 def test_importing_it_loads_no_drawing_library():
     code = (
         "import vidjax, sys; vidjax.explain.scaled_parts; import vidjax.explain.frequency_plot\n"
