@@ -40,7 +40,7 @@ def draw_points(points: Sequence[Point]) -> Figure:
     legend = [Line2D([], [], color=colors[at], label=labels[run]) for at, run in enumerate(runs)]
     legend += [Line2D([], [], color="0.4", label=NAMES[part], **LOOKS[part]) for part in NAMES]
     # The legend grows with the runs; the axes stay as they are.
-    height = 4.3 + 0.17 * math.ceil(len(legend) / _COLUMNS)
+    height = 4.2 + 0.22 * math.ceil(len(legend) / _COLUMNS)
     figure = Figure(figsize=(6.4, height), layout="constrained")
     axes = figure.subplots()
     # The unchanged network is a common point of a run's curves.
