@@ -129,6 +129,20 @@ def test_the_table_agrees_with_evaluations_at_each_stride(run, tmp_path):
     assert cv2.imread(str(output / "strides.png")) is not None
 
 
+def test_strides_are_not_reduced_to_fit_short_videos(run, tmp_path):
+    fitted = changed(run, "fitted", clip={"fit": True})
+    ended = call(
+        f"--workdir={run},{fitted}", "--strides=2,4", f"--output={tmp_path}", method="strides"
+    )
+    assert ended.returncode == 0, ended.stderr
+    with (tmp_path / "strides.csv").open(newline="") as stream:
+        of_run = {row["run"]: [] for row in csv.DictReader(stream)}
+        stream.seek(0)
+        for row in csv.DictReader(stream):
+            of_run[row["run"]].append(row["correct"])
+    assert of_run[str(run)] == of_run[str(fitted)]
+
+
 def test_classes_can_be_left_out(run, tmp_path):
     left_out = ["--without_classes=brightness 0,brightness 3", "--strides=1,2"]
     ended = call(f"--workdir={run}", *left_out, f"--output={tmp_path}", method="strides")
