@@ -1,6 +1,6 @@
 """Generates videos, trains a network, evaluates it and predicts one video, in a few minutes.
 
-If published weights are on this machine, it ends with a real video.
+With --video, I3D trained on Kinetics also predicts your video, if its weights are on this machine.
 
 Examples:
   vidjax demo
@@ -32,9 +32,13 @@ from vidjax.training.preemption import EXIT_CODE
 from . import command_line
 from .demo_real_video import show_real_video
 
-_WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "RUN: Folder of the run.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "RUN: Folder of the run. By default runs/demo, or runs/smoke with --smoke."
+)
 _DATA = flags.DEFINE_string("data_dir", "data", "FOLDER: Folder for the generated videos.")
-_VIDEO = flags.DEFINE_string("video", None, "FILE: A real video, which published weights predict.")
+_VIDEO = flags.DEFINE_string(
+    "video", None, "FILE: A video of yours, which I3D trained on Kinetics predicts."
+)
 _SMOKE = flags.DEFINE_bool(
     "smoke", False, "Takes two minutes, to test the installation; the network learns little."
 )
@@ -44,7 +48,7 @@ def main() -> int:
     """Runs the demo and names the files it wrote."""
     settings = demo.get_config("smoke=true" if _SMOKE.value else "")
     settings.data.data_dir = _DATA.value
-    config, workdir, start = from_mapping(settings), as_path(_WORKDIR.value), time.monotonic()
+    config, workdir, start = from_mapping(settings), _workdir(), time.monotonic()
     given = as_path(_VIDEO.value) if _VIDEO.value else None
     if given and not given.is_file():
         raise ValueError(f"--video={given}: no such file")
@@ -66,6 +70,10 @@ def main() -> int:
     return 0
 
 
+def _workdir() -> Path:
+    return as_path(_WORKDIR.value or ("runs/smoke" if _SMOKE.value else "runs/demo"))
+
+
 def _draw_sheet(workdir: Path) -> Path:
     sheet = workdir / "videos.png"
     write_png(sheet, contact_sheet([render_video(label) for label in CLASSES], CLASSES, columns=10))
@@ -82,17 +90,17 @@ def _a_test_video(config: Config) -> Path:
 
 
 def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: int) -> None:
-    reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
+    views = config.eval
+    # The folder may have reports of other protocols, by `vidjax evaluate`.
+    stem = f"{views.split}-{views.clips}x{views.crops}-step{step}"
+    report = workdir / "eval" / f"{stem}.json"
     say("")
-    say(
-        f"{describe(reports[0])}, all held out, {config.eval.clips} clips x {config.eval.crops} "
-        "crops each"
-    )
+    say(f"{describe(report)}, all held out, {views.clips} clips x {views.crops} crops each")
     written = [
         (sheet, "what the videos look like"),
-        (reports[0], "scores"),
-        (reports[0].with_name(f"{reports[0].stem}-predictions.csv"), "every prediction"),
-        (reports[0].with_name(f"{reports[0].stem}-confusion.png"), "which classes are confused"),
+        (report, "scores"),
+        (report.with_name(f"{stem}-predictions.csv"), "every prediction"),
+        (report.with_name(f"{stem}-confusion.png"), "which classes are confused"),
         (workdir / "metrics.jsonl", "loss and accuracy over the training"),
         (workdir / "tensorboard", "the same, for TensorBoard"),
         (workdir / "checkpoints", "the trained network"),

@@ -1,8 +1,9 @@
 r"""Predicts the action in a video, in many videos, or in every part of a long video.
 
 One video: it prints the five most likely classes with their probabilities. With --explain it also
-shows where the network looked and which kernels spoke for the class: an HTML page that opens
-offline, overlay videos and pictures, in --output or in a new folder of the run.
+shows where the network looked and which kernels spoke for the most likely class, in one clip from
+the middle of the video: an HTML page that opens offline, overlay videos and pictures, in --output
+or in a new folder of the run.
 
 Many videos: --video names a folder, or a CSV with the columns path[,start,end,label]. It prints a
 table with one row per video, and writes it as CSV or JSON to --output. Unreadable videos are
@@ -123,9 +124,9 @@ def _predicted(
         return _each(config, trained, video, output, scores)
     # With --explain, --output is a folder and no table is written.
     table = None if _EXPLAIN.value else output
-    prediction_output.one(trained, video, (_START.value, _END.value), table, scores)
+    best = prediction_output.one(trained, video, (_START.value, _END.value), table, scores)
     if _EXPLAIN.value:
-        _explain(trained, video, output)
+        _explain(trained, video, best, output)
     return 0
 
 
@@ -165,10 +166,14 @@ def _refuse_together(many: bool, slides: bool) -> None:
         raise ValueError(f"--end={_END.value:g} is not after --start={_START.value or 0:g}")
 
 
-def _explain(trained: Trained, video: Path, output: Path | None) -> None:
+def _explain(trained: Trained, video: Path, label: str, output: Path | None) -> None:
     clip = open_clip(trained, video)
     folder = output or _new_folder(network_flags.folder(), video)
-    seen = explain_clip(clip, tube={"tau": TAU}, pyramid={})
+    seen = explain_clip(clip, label, tube={"tau": TAU}, pyramid={})
+    say(
+        "the pictures show one clip, from the middle of the video; there the probability of "
+        f"{seen.label} is {seen.probability:.1%}"
+    )
     if seen.note:
         say(seen.note)
     given = (folder, [Part(seen)], video)

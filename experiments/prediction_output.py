@@ -73,8 +73,11 @@ def left(output: Path) -> list[Path]:
 
 def one(
     trained: Trained, video: Path, piece: Piece, output: Path | None, scores: ScoreCollector | None
-) -> None:
+) -> str:
     """Prints the most likely classes of a video, and writes them as a table with one row.
+
+    Returns:
+      The most likely class.
 
     Raises:
       ValueError: the video cannot be read.
@@ -90,6 +93,7 @@ def one(
         with _rows_of_videos(output, trained) as write:
             write(_fields(entry), top)
         say(f"  {output}")
+    return top[0][0]
 
 
 def many(

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -161,18 +162,16 @@ told = run.predict("new.mp4")
 assert {{name for name, _ in told}} == {{"rise", "fall"}}, told
 assert abs(sum(chance for _, chance in told) - 1) < 1e-5
 assert run.step == 4 and run.classes == ("fall", "rise")
-seen = []
-def my_step(state, batch):
-    assert batch["clip"].shape == (8, 8, 112, 112, 3) and batch["clip"].dtype == "float32"
-    return state, seen.extend(batch["label"])
-def my_scores(state, batch):
-    tested.append(int(batch["mask"].sum()))
-state, tested = None, []
-{loop.python}
-print(len(seen), sum(tested))
 """
+    succeeds(environment / "python", "-c", program, cwd=empty)
+    # The loop is a script, whose videos are not prepared yet.
+    (empty / "loop.py").write_text(loop.python.replace('"size": 112', '"size": 32'))
+    *steps, result = succeeds(environment / "python", "loop.py", cwd=empty).splitlines()
     # 20 epochs of 8 videos; 4 others are for testing.
-    assert succeeds(environment / "python", "-c", program, cwd=empty) == "160 4\n"
+    assert [line.partition(":")[0] for line in steps] == [f"step {k}" for k in range(20)]
+    losses = [float(line.split()[-1]) for line in steps]
+    assert losses[-1] < losses[0]
+    assert re.fullmatch("[0-4] of 4 test videos are right", result)
 
 
 def test_unknown_names_are_refused_with_the_nearest(environment, empty):

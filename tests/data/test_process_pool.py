@@ -95,6 +95,8 @@ def test_the_error_for_a_script_without_a_main_guard_says_what_to_do(tmp_path):
     )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
+    # The worker adds no traceback of its own.
+    assert done.stderr.count("Traceback") == 1
     assert "could not start" in last
     assert "if __name__ == '__main__'" in last
 

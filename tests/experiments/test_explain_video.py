@@ -10,6 +10,7 @@ import pytest
 
 from configs import synthetic
 from tests.commands import run_command
+from tests.faults.tiny import command
 from vidjax.data.encode import write_mp4
 from vidjax.data.marionette import render_video
 from vidjax.run.config import from_mapping
@@ -178,6 +179,33 @@ def test_a_prediction_is_explained_in_a_new_folder(folder):
     assert "1x4x4 cells · tau 0.5 · 3 passes, " in tubes["heats"][0]["caption"]
     assert tubes["pyramid"] is None
     assert kernels["pyramid"]["layers"]
+
+
+# Makes another class the most likely one over all clips than in the middle clip.
+ROLLED = """
+import dataclasses, numpy as np
+from vidjax.trained.trained_network import Trained
+whole = Trained.prediction
+def rolled(*given, **more):
+    found = whole(*given, **more)
+    return dataclasses.replace(found, probabilities=np.roll(found.probabilities, 1))
+Trained.prediction = rolled
+"""
+
+
+def test_the_class_that_is_printed_first_is_explained(folder, tmp_path):
+    given = (f"--workdir={folder / 'plain'}", f"--video={folder / 'kick.mp4'}")
+    process = command("predict", *given, "--explain", f"--output={tmp_path}", fault=ROLLED)
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
+    first, label = out.splitlines()[0].split(maxsplit=1)
+    (panel,) = panels_of(tmp_path / "tubes.html")
+    own = dict(panel["scores"])
+    assert max(own, key=own.get) != label
+    assert panel["title"] == f"{label} ({own[label]:.1%})"
+    note = f"there the probability of {label} is {own[label]:.1%}"
+    assert note in out
+    assert f"{own[label]:.2%}" != first
 
 
 @pytest.mark.parametrize(

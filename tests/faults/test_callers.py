@@ -50,3 +50,4 @@ def test_the_error_for_a_script_without_a_guard_names_the_guard(tmp_path):
     )
     assert done.returncode == 1
     assert "if __name__ == '__main__'" in done.stderr
+    assert done.stderr.count("Traceback") == 1

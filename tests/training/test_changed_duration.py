@@ -190,6 +190,15 @@ def test_other_changes_and_a_shorter_duration_are_refused(finished, changes, mes
     assert {file: file.read_bytes() for file in finished.glob("*.json*")} == before
 
 
+def test_of_many_differences_three_are_named(finished):
+    changes = {"optimizer__lr": 0.1, "clip__stride": 2, "train__ema": 0.5, "schedule__name": "constant"}
+    with pytest.raises(ValueError, match="holds a run with another configuration") as error:
+        train(config("10 steps", **changes), finished)
+    told = str(error.value)
+    assert told.count(" there, ") == 3
+    assert " here and 1 more. Name another --workdir" in told
+
+
 def test_changed_multigrid_batches_are_refused(tmp_path, monkeypatch):
     stages = {
         "multigrid__cycle": "long",

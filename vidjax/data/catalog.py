@@ -12,7 +12,7 @@ from vidjax import plugins, watchdog
 from vidjax.data import builders
 from vidjax.data.expected_videos import ExpectedVideo
 from vidjax.data.optical_flow import Flow
-from vidjax.data.process_pool import refuse_in_starting_worker
+from vidjax.data.process_pool import end_in_starting_worker
 from vidjax.terminal import complain
 from vidjax.untrusted_names import nearest
 
@@ -146,7 +146,7 @@ def prepare(name: str, request: Request) -> Path:
       ValueError: the data set is unknown, or it cannot be prepared.
     """
     module = _module(name)
-    refuse_in_starting_worker()
+    end_in_starting_worker()
     if request.manifest and name != _OWN:
         request.note(
             f"data.manifest = {request.manifest!r} is ignored: data.name is {name}, and only "

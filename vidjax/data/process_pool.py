@@ -55,17 +55,18 @@ class Lost:
 _UNGUARDED = "a script that starts workers must do so under: if __name__ == '__main__'"
 
 
-def refuse_in_starting_worker() -> None:
-    """Stops a worker that runs its parent's script while it starts.
+def end_in_starting_worker() -> None:
+    """Ends a worker that runs its parent's script while it starts.
 
     A spawned process imports the script. If the script has no guard, the worker would start all its
     work again, and wait for a folder that its parent owns.
 
     Raises:
-      RuntimeError: says which guard the script needs.
+      SystemExit: this process is such a worker. It prints nothing, because its parent raises the
+        error that names the guard.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise RuntimeError(f"this worker process runs the script again: {_UNGUARDED}")
+        raise SystemExit(1)
 
 
 def run_each(
@@ -92,6 +93,7 @@ def run_each(
     Raises:
       OSError: the machine failed during a job, or a worker could not start.
     """
+    end_in_starting_worker()
     crew, killed = workers or os.cpu_count() or 1, []
     for item, found in _once(function, iter(items), crew, seconds, memory):
         if isinstance(found, Lost) and found.detail == _KILLED:

@@ -49,6 +49,8 @@ _STARTS = re.compile(r"environment(?:-\d+)?\.json")
 _ORDERED = ("augment.also",)
 # Files left by a start that was refused or killed before the directory belonged to a run.
 _BEFORE = (".lock", ".lock-owner.json")
+# Number of differences that an error names.
+_SHOWN = 3
 _WRITE_ANEW = (
     "put a copy back; the command that started the run writes an equal one into a new --workdir"
 )
@@ -101,9 +103,10 @@ def check(workdir: Path, config: Config) -> None:
     if file.is_file():
         differing = _changes(workdir, config)
         if differing and _has_begun(workdir) and not _is_of_duration(differing):
-            told = "; ".join(differing.values())
+            first = [*differing.values()][:_SHOWN]
+            more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
             raise ConfigError(
-                f"{workdir} holds a run with another configuration: {told}. "
+                f"{workdir} holds a run with another configuration: {'; '.join(first)}{more}. "
                 "Name another --workdir, or give the settings it was started with"
             )
     elif workdir.is_dir() and any(map(_is_of_others, workdir.iterdir())):
