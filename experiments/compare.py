@@ -1,8 +1,8 @@
 """Tests whether two runs differ by more than chance, with McNemar's test on the same videos.
 
-It prints both scores, how many videos each run has right, the statistic and the p-value. It writes
-the videos on which the runs differ, and the gain of each class as a table and a picture. Both runs
-must have been evaluated on the same videos. Weights that `vidjax evaluate --weights=...` has
+It prints both scores, how many videos each run has right, their difference and its p-value. It
+writes the videos on which the runs differ, if there are any, and the gain of each class as a table
+and a picture. Both runs must have been evaluated on the same videos. Weights that `vidjax evaluate --weights=...` has
 evaluated are named as they were there, or by their folder.
 
 If videos have several labels, it compares the mean average precisions with a paired bootstrap over
@@ -66,10 +66,12 @@ def main(first: str, second: str) -> None:
     result = mcnemar(*([row.is_right for row in rows.values()] for rows in _sorted(a, b)))
     _print_scores(files)
     _print(result)
-    _write(output, a, b)
     differing = result.b + result.c
-    many = f"{differing} video{'' if differing == 1 else 's'}" if differing else "no video"
-    say(f"They differ on {many}: {output}")
+    if not differing:
+        say("They have the same videos right, so no files are written.")
+        return
+    _write(output, a, b)
+    say(f"They differ on {differing} video{'s' * (differing > 1)}: {output}")
     say(f"The gain of each class from A to B: {_write_gains(output, a, b)}")
 
 
@@ -112,8 +114,21 @@ def _print(result: McNemar) -> None:
         ("all", right, wrong, right + wrong),
     )
     table("videos", ("", "B right", "B wrong", "all"), rows, width=100)
-    how = "binomial" if result.exact else "chi-squared with Edwards' correction"
-    say(f"McNemar: {result.statistic:.3f}, p = {result.p_value:.3g} ({how})")
+    say(in_words(result))
+
+
+def in_words(result: McNemar) -> str:
+    """Describes the difference in top-1 in a sentence, with its p-value."""
+    points = 100 * (result.c - result.b) / (result.both + result.b + result.c + result.neither)
+    way = f"{abs(points):.1f} points {'higher' if points > 0 else 'lower'}"
+    way = f"B is {way}" if points else "B has as many videos right as A"
+    how = "binomial"
+    if not result.exact:
+        how = f"chi-squared {result.statistic:.3f} with Edwards' correction"
+    return (
+        f"{way}; by chance alone, such a difference has p = {result.p_value:.3g} "
+        f"(McNemar's test, {how})"
+    )
 
 
 def _write(output: Path, a: Rows, b: Rows) -> None:

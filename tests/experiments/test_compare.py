@@ -37,12 +37,37 @@ def test_two_runs_are_compared_video_by_video(tmp_path):
     assert ["A right", "15", "12", "27"] in rows
     assert ["A wrong", "2", "1", "3"] in rows
     # Twice the probability of at most 2 heads in 14 tosses.
-    assert f"p = {2 * (1 + 14 + 91) / 2**14:.3g} (binomial)" in done.stdout
+    assert (
+        "B is 33.3 points lower; by chance alone, such a difference has p = "
+        f"{2 * (1 + 14 + 91) / 2**14:.3g} (McNemar's test, binomial)"
+    ) in done.stdout
+    assert "They differ on 14 videos: " in done.stdout
     file = b / "eval/test-1x1-step20-against-a.csv"
     differing = list(csv.DictReader(file.read_text().splitlines()))
     assert [row["video"] for row in differing][:3] == ["video00", "video01", "video10"]
     assert (differing[0]["right"], differing[2]["right"]) == ("B", "A")
     assert (differing[0]["label"], differing[0]["predicted by A"]) == ("jump", "run")
+
+
+def test_many_differing_videos_are_tested_with_edwards_correction(tmp_path):
+    a = evaluated(tmp_path / "a", wrong=range(30), videos=60)
+    b = evaluated(tmp_path / "b", wrong=[30, 31], videos=60)
+    done = call(a, b)
+    assert done.returncode == 0, done.stderr
+    # (|2 - 30| - 1)^2 / 32
+    found = "McNemar's test, chi-squared 22.781 with Edwards' correction"
+    assert "B is 46.7 points higher; by chance alone, " in done.stdout
+    assert found in done.stdout
+
+
+def test_runs_with_the_same_videos_right_get_no_files(tmp_path):
+    a = evaluated(tmp_path / "a", wrong=[0, 1])
+    b = evaluated(tmp_path / "b", wrong=[0, 1])
+    done = call(a, b)
+    assert done.returncode == 0, done.stderr
+    assert "B has as many videos right as A; by chance alone, " in done.stdout
+    assert done.stdout.endswith("They have the same videos right, so no files are written.\n")
+    assert not [*b.glob("eval/*-against-*")]
 
 
 def test_gains_of_classes_are_counted_and_drawn(tmp_path):
