@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.conftest import LENGTHS
-from tests.videos import read_numbers
+from tests.videos import numbered_frames, read_numbers, write_video
 from vidjax.data import catalog, shard_writer
 from vidjax.data.builders.prepared_videos import PreparationError
 from vidjax.data.prepared import PreparedSplit
@@ -48,6 +48,30 @@ def test_any_tfds_user_can_read_it(prepared_directory):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "(48, 64, 3) False"
+
+
+@pytest.mark.parametrize("splits", [("",), ("train/", "test/")])
+def test_splits_that_are_drawn_are_noted_once(tmp_path, splits):
+    for number in range(3):
+        for folder in splits:
+            file = tmp_path / f"videos/{folder}walk/{number}.mp4"
+            write_video(file, numbered_frames(4, 32, 48))
+            write_video(file.parent.with_name("sit") / file.name, numbered_frames(5, 32, 48))
+    notes = []
+    request = catalog.Request(
+        tmp_path / "data", manifest=str(tmp_path / "videos"), workers=1, note=notes.append
+    )
+    folder = catalog.prepare("video_folder", request)
+    assert [len(PreparedSplit(folder, name)) for name in ("train", "test")] == (
+        [4, 2] if splits == ("",) else [6, 6]
+    )
+    told = (
+        f"4 videos train, 2 test: {tmp_path / 'videos'} names no splits, so about a fifth of each "
+        "class became the test set"
+    )
+    assert notes == ([told] if splits == ("",) else [])
+    assert catalog.prepare("video_folder", request) == folder
+    assert len(notes) == (splits == ("",))
 
 
 def test_preparing_again_does_nothing(prepared_directory):

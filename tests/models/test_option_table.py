@@ -62,6 +62,13 @@ def test_each_option_has_a_meaning_and_its_actual_default(name):
         assert made(name, **{option: setting.default}) == plain, option
 
 
+def test_no_meaning_names_an_object_of_the_source():
+    """Constants such as `CELLS`, classes such as `PairedMTNet`, and names with dots."""
+    for name in vidjax.list_models():
+        text = " ".join(str(vidjax.options(name)).split())
+        assert not re.findall(r"`(?:\w*[A-Z]\w*|\w+(?:\.\w+)+)`", text), name
+
+
 @pytest.mark.parametrize(
     ("name", "option", "value"),
     [

@@ -52,6 +52,7 @@ class Manifest:
       excluded: listed videos that are not used.
       notes: messages for the user, one sentence each.
       multi_label: whether a video may have several labels, or none.
+      drawn: whether `hash_split` assigned the splits, because the source names none.
 
     Raises:
       ManifestError: a class name cannot be stored.
@@ -63,6 +64,7 @@ class Manifest:
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()
     multi_label: bool = False
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         for name in self.classes:
@@ -155,6 +157,7 @@ def read_manifest(
     if not path.exists():
         raise ManifestError(f"{path} does not exist; name a folder of videos or a CSV file")
     passed_over: tuple[str, ...] = ()
+    drawn = False
     if path.is_dir() and multi_label:
         raise ManifestError(
             f"data.multi_label = True, but {path} is a folder, whose videos have one label each; "
@@ -162,7 +165,8 @@ def read_manifest(
         )
     if path.is_dir():
         listed = read_folder(path, ManifestError)
-        base, written, passed_over = path, _divided(listed.rows), listed.notes
+        drawn = not all(split for _, _, split in listed.rows)
+        base, written, passed_over = path, _divided(listed.rows, drawn), listed.notes
     else:
         base, written = as_path(root) if root else path.parent, list(read_rows(path, multi_label))
     if not written:
@@ -172,7 +176,12 @@ def read_manifest(
     notes = (*passed_over, *_check_labels(path, written, classes, multi_label))
     known = tuple(sorted(classes))
     manifest = Manifest(
-        base.absolute(), tuple(entries), known, notes=notes, multi_label=multi_label
+        base.absolute(),
+        tuple(entries),
+        known,
+        notes=notes,
+        multi_label=multi_label,
+        drawn=drawn,
     )
     identities = _identities(path, manifest)
     if not allow_group_leak:
@@ -218,9 +227,9 @@ def _classes(path: Path, entries: Sequence[Entry], multi_label: bool) -> set[str
     return found.get("train") or set().union(*found.values())
 
 
-def _divided(rows: Sequence[tuple[str, str, str]]) -> list[Entry]:
-    """Makes entries of (path, label, split) rows; without splits, draws some videos for test."""
-    if all(split for _, _, split in rows):
+def _divided(rows: Sequence[tuple[str, str, str]], drawn: bool) -> list[Entry]:
+    """Makes entries of (path, label, split) rows; if there are no splits, draws them."""
+    if not drawn:
         return [Entry(*row) for row in rows]
     return hash_split([Entry(path, label, "train") for path, label, _ in rows])
 

@@ -57,8 +57,7 @@ class Downsampling(nn.Module):
     Attributes:
       pool: spatial pooling: `soft` (SoftPool), `average`, `max` or `stochastic`, which draws from
         the stream `noise` in training.
-      frames: how frames are halved: `selected` by `temporal_frame_selection`, or `pooled` like
-        space.
+      frames: how frames are halved: `selected` by their redundancy, or `pooled` like space.
       choose: as in `temporal_frame_selection`.
       squared: as in `temporal_frame_selection`.
       edge: as in `temporal_frame_selection`.

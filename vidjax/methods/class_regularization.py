@@ -77,7 +77,7 @@ class ClassRegularization(nn.Module):
       match: score of a class: the `sum` over channels of weight times activation (ICIP, section
         3.1), or their `max` (algorithm 1 taken literally).
       row: the row that scales the channels is that of the stage's `guess`, or, as a control of what
-        the guess adds, that of a `random` class (`random_class`).
+        the guess adds, that of a `random` class.
     """
 
     affection: float = 0.9

@@ -69,7 +69,7 @@ class TemporalGate(nn.Module):
       gate: `none` always fuses, as in the released training code; `hard` is the thesis' gate. A
         closed gate leaves a clip exactly unchanged, and gives the cells no gradient.
       gate_warmup_steps: optimiser steps during which a `hard` gate is always open.
-      cell: cell of the recurrence; one of `vidjax.layers.recurrence.CELLS`.
+      cell: cell of the recurrence.
       layers: number of layers of cells.
       fuse: `multiply` features by states, or `add` them.
       states: `recurrent`, or a control with the same states at all frames: `averaged` runs the

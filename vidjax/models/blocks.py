@@ -64,7 +64,7 @@ class _Residual(nn.Module):
       width: channels inside the block; None is `features`.
       kernels: kernel sizes of the convolutions, in order; None is the class's default.
       groups: groups of a bottleneck's middle convolution.
-      shortcut: what the shortcut does if a block changes the shape; one of `shortcuts.SHORTCUTS`.
+      shortcut: what the shortcut does if a block changes the shape.
       last_act: whether to activate the sum.
       zero_init: initialise the last norm's scale to zero, so that the branch starts as zero.
       factories: factories of the layers.

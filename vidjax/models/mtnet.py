@@ -83,15 +83,14 @@ def build(
     Args:
       written: blocks of each stage in the thesis.
       released: blocks of each stage in the code published with the thesis.
-      persistent_low_res: build the released network, `PairedMTNet`, whose prolonged branch stays at
-        low resolution.
+      persistent_low_res: build the released network, whose prolonged branch stays at low
+        resolution.
       depths: other blocks of each stage.
       width: channels of the stem and stage 1; the other stages double it. None is 24 as in the
         thesis, or 64 as released.
       keep_time: stride only in space, as X3D does, and select no frames after the stem. Then all
         selections in MTConvs have a choice, for 5 to 6 times the operations.
-      cell: cell of the squeeze and recursion in each block; one of
-        `vidjax.layers.recurrence.CELLS`.
+      cell: cell of the squeeze and recursion in each block.
       layers: number of layers of cells.
       neck: features that the classifier takes; None is 2048 as in the thesis.
       **options: settings of `MTConv`, and options as in `make_resnet`.

@@ -231,10 +231,22 @@ def _complete(builder: PreparedVideos) -> None:
         write_metadata(folder, builder.info, made)
         if note := rates_note([rate for shard in made for rate in shard.rates]):
             builder.request.note(f"{builder.name}: {note}")
+        if builder.manifest.drawn:
+            builder.request.note(_division(builder))
         builder.sources.write(folder, builder.manifest.notes)
         write_report(folder, builder.manifest, builder.broken)
     # Removed last: while it exists, the same command resumes.
     remove_folder(unfinished_folder(folder))
+
+
+def _division(builder: PreparedVideos) -> str:
+    """Says how videos without splits were divided."""
+    manifest = builder.manifest
+    train, test = (len(manifest.split(name)) for name in ("train", "test"))
+    return (
+        f"{train} videos train, {test} test: {manifest.root} names no splits, so about a fifth of "
+        "each class became the test set"
+    )
 
 
 @contextlib.contextmanager

@@ -238,7 +238,8 @@ def _checked(root: Path, rows: list[Entry], excluded: list[Exclusion]) -> Manife
             f"{root}: the labels {few(same)} are the same number; write it in one way"
         )
     ordered = sorted(classes, key=lambda name: (int(name) if name.isdecimal() else -1, name))
-    return Manifest(root.absolute(), tuple(rows), tuple(ordered), tuple(excluded))
+    known = tuple(ordered)
+    return Manifest(root.absolute(), tuple(rows), known, tuple(excluded), drawn=bool(bare))
 
 
 prepare = Tar.prepare
