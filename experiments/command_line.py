@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -80,7 +81,7 @@ def answer(
 
     if help_text.is_asked(sys.argv):
         sys.exit(_help(about, arguments))
-    app.run(guarded, flags_parser=_parse)
+    app.run(guarded, flags_parser=functools.partial(_parse, positional=bool(arguments)))
 
 
 def _help(about: str | None, positional: Sequence[str]) -> int:
@@ -109,7 +110,8 @@ def _of_thread(told: threading.ExceptHookArgs) -> None:
         complain(f"error: {reason}")
 
 
-def _parse(arguments: Sequence[str]) -> list[str]:
+def _parse(arguments: Sequence[str], positional: bool) -> list[str]:
+    """Parses the flags; returns the program and the positional arguments."""
     try:
         for name, _ in named(arguments):
             if name.startswith("config."):
@@ -127,14 +129,17 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         sys.exit(_fail(first_line(error)))
     except flags.Error as error:
-        sys.exit(_fail(flag_errors.described(error)))
+        odd = None if positional else flag_errors.stray(arguments[1:])
+        unknown = isinstance(error, flags.UnrecognizedFlagError)
+        told = flag_errors.unexpected(odd) if odd and not unknown else flag_errors.described(error)
+        sys.exit(_fail(told))
 
 
 def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated: int) -> int | None:
     many = bool(names) and names[-1].strip("[]").endswith(MANY)
     needed = [name for name in names if not name.startswith("[")]
     if len(given) > len(names) and not many:
-        return _fail(f"unexpected argument {given[len(names)]!r}; see --help")
+        return _fail(flag_errors.unexpected(given[len(names)]))
     if len(given) < len(needed):
         return _fail(f"{needed[len(given)]} is missing; see --help")
     try:

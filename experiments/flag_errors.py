@@ -6,6 +6,7 @@ absl and ml_collections describe their own insides, such as a value None of a mi
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -27,7 +28,8 @@ def described(error: flags.Error) -> str:
     """
     if isinstance(error, flags.UnrecognizedFlagError):
         found = _SUGGESTED.search(str(error))
-        near = " or ".join(f"--{name}" for name in found[1].split(", ")) if found else ""
+        names = [*_settings(error.flagname), *(found[1].split(", ") if found else ())]
+        near = " or ".join(f"--{name}" for name in names)
         return f"--{error.flagname} is not a flag; " + (
             f"did you mean {near}? See --help" if near else "see --help"
         )
@@ -41,6 +43,48 @@ def described(error: flags.Error) -> str:
             "weights; change single ones, such as --config.eval.clips=3"
         )
     return f"{plain(text).removeprefix('flag ').rstrip('.')}; see --help"
+
+
+def _settings(name: str) -> list[str]:
+    """Returns the settings that a name without `config.` may mean, if the command has settings.
+
+    Examples:
+      >>> _settings("lr")
+      []
+    """
+    if "config" not in flags.FLAGS:
+        return []
+    from vidjax.run.setting_list import settings
+
+    paths = [each.path for each in settings()]
+    return [f"config.{path}" for path in paths if f".{path}".endswith(f".{name}")]
+
+
+def unexpected(argument: str) -> str:
+    """Describes an argument that a command does not take."""
+    from vidjax import configs
+
+    is_name = "config" in flags.FLAGS and argument.partition(":")[0] in configs.names()
+    return f"unexpected argument {argument!r}; " + (
+        f"did you mean --config={argument}? See --help" if is_name else "see --help"
+    )
+
+
+def stray(arguments: Sequence[str]) -> str | None:
+    """Returns the first argument that is neither a flag nor the value of one; None without one."""
+    is_value = False
+    for place, argument in enumerate(arguments):
+        name, equals, _ = argument.lstrip("-").partition("=")
+        if argument == "--":
+            return next(iter(arguments[place + 1 :]), None)
+        if argument.startswith("-"):
+            known = flags.FLAGS[name] if name in flags.FLAGS else None
+            is_value = not equals and not (known and known.boolean)
+        elif is_value:
+            is_value = False
+        else:
+            return argument
+    return None
 
 
 def plain(text: str) -> str:

@@ -93,6 +93,8 @@ def main() -> int:
 
 def _predict(output: Path | None) -> int:
     video = as_path(_VIDEO.value)
+    if not video.exists():
+        raise ValueError(f"--video={_VIDEO.value}: no such file or folder")
     many = video.is_dir() or video.suffix.lower() == ".csv"
     slides = _WINDOWS.value or _WINDOW_STRIDE.value is not None
     _refuse_together(many, slides)

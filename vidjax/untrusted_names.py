@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 _LONGEST = 1000
+# Number of words that a hint lists beside the near ones.
+_MOST_OTHERS = 20
 # Longest part of a file name in bytes; systems allow 255 for the whole name.
 _LONGEST_FILE = 120
 # Windows reserves these device names in every folder.
@@ -58,7 +60,9 @@ def script_json(data: Any) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Makes a hint that lists the known words, those nearest to `word` first.
+    """Makes a hint that names the known words nearest to `word`.
+
+    It also lists the other known words, unless some are near and there are many others.
 
     Examples:
       >>> from vidjax.untrusted_names import nearest
@@ -68,8 +72,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(str(word), known, n=3, cutoff=0.5)
     others = [name for name in known if name not in close]
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}Known: {', '.join([*close, *others])}"
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+    if close and len(others) > _MOST_OTHERS:
+        return hint
+    return f"{hint} Known: {', '.join([*close, *others])}".lstrip()
 
 
 def did_you_mean(words: Sequence[str], known: Iterable[str]) -> str:
@@ -82,7 +88,7 @@ def did_you_mean(words: Sequence[str], known: Iterable[str]) -> str:
       >>> did_you_mean(["swim"], ["brush hair", "clap"])
       ''
     """
-    # A stricter likeness than that of `nearest`, which lists all known words anyway.
+    # A stricter likeness than that of `nearest`, whose words stand in an error of their own.
     close = difflib.get_close_matches(words[0], sorted(known), n=1, cutoff=0.7)
     return f" (did you mean {_cut(close[0])!r}?)" if close else ""
 

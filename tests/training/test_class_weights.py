@@ -61,7 +61,7 @@ def test_a_table_is_matched_by_name_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["wlak,1", "sit,1", "=up,1"], "line 2: there is no class 'wlak'; did you mean 'walk'? "),
+        (["wlak,1", "sit,1", "=up,1"], "line 2: there is no class 'wlak' (did you mean 'walk'?); "),
         (["walk,1", "sit,1", "walk,1"], "line 4: class 'walk' is repeated"),
         (["walk,1"], "has no weight for '=up', 'sit'; add a row for each class"),
         (["walk,-1", "sit,1", "=up,1"], "line 2: weight = '-1'"),

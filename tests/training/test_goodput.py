@@ -51,7 +51,10 @@ def test_shares_refer_to_the_total_time_of_all_starts():
     assert shares["steps"] == pytest.approx(100 / total)
     assert shares["restarts"] == pytest.approx((10 + 4 + 4 + 35 + 16) / total)
     told = goodput.sentence(found)
-    assert told.startswith("3:30 in 3 starts: steps 47.6%, waiting for data 4.8%, compiling 10.5%")
+    assert told.startswith(
+        "took 3:30 (minutes:seconds), started 3 times: steps 47.6%, waiting for data 4.8%, "
+        "compiling 10.5%"
+    )
     assert told.endswith(" startup 8.6%, repeated work 24.3%")
 
 
@@ -111,7 +114,7 @@ def test_the_report_includes_earlier_starts(kept):
     log = opened()
     log.log(200)
     log.close(240)
-    assert said[0].startswith("3:30 in 4 starts: steps 47.6%")
+    assert said[0].startswith("took 3:30 (minutes:seconds), started 4 times: steps 47.6%")
     # The same report is made from the file.
     assert goodput.sentence(goodput.starts(goodput.read_spent(workdir))) == said[0]
     before = (workdir / "goodput.png").read_bytes()
@@ -128,7 +131,15 @@ def test_a_damaged_line_loses_earlier_starts_but_not_the_run(kept):
     log.close(240)
     assert "is reported for this start only" in said[0]
     assert "line 9" in said[0]
-    assert " in 1 start: " in said[1]
+    assert ", started once: " in said[1]
+    # The only start that is known repeats nothing.
+    assert "repeated work" not in said[1]
+
+
+def test_times_of_an_hour_and_more_have_another_unit():
+    found = goodput.starts([line(1.0, 0), line(1.0, 50, steps=3723)])
+    assert goodput.headline(found).startswith("took 1:02:")
+    assert goodput.headline(found).endswith(" (hours:minutes:seconds), started once")
 
 
 def test_a_run_without_lines_has_no_plot(tmp_path):

@@ -12,7 +12,7 @@ from vidjax import records
 from vidjax.data import tables
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
-from vidjax.untrusted_names import nearest, printable
+from vidjax.untrusted_names import did_you_mean, printable
 
 _Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
@@ -45,9 +45,9 @@ def read_class_weights(
     for line, row in tables.read(file, _Row, ours=ours):
         name = normal(row.name)
         if name not in places:
-            hint, _, _ = nearest(name, places).partition("Known: ")
+            hint = did_you_mean([name], places)
             raise ValueError(
-                f"{file}, line {line}: there is no class {printable(name)!r}; {hint}The data set "
+                f"{file}, line {line}: there is no class {printable(name)!r}{hint}; the data set "
                 f"has {few(sorted(places))}"
             )
         if name in found:

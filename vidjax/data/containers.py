@@ -31,6 +31,7 @@ from vidjax.data.decode_limits import (
 )
 from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import UrlError, as_path
+from vidjax.untrusted_names import short
 
 __all__ = ["DecodeError", "address", "open_video"]
 
@@ -115,8 +116,11 @@ def _opened(
         ) from error
     except av.error.ArgumentError as error:
         raise DecodeError(f"{path}: not a readable video (unknown container)") from error
-    except (av.error.FFmpegError, UnicodeError, ValueError) as error:
-        raise DecodeError(f"{path}: not a readable video ({type(error).__name__})") from error
+    except (av.error.InvalidDataError, UnicodeError) as error:
+        raise DecodeError(f"{path}: not a readable video") from error
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DecodeError(f"{path}: not a readable video ({short(reason)})") from error
     with container:
         if not container.streams.video:
             raise DecodeError(f"{path}: no video stream")

@@ -186,7 +186,7 @@ class _Worker(Generic[Item, Result]):
         if not self._began:
             raise ChildProcessError(
                 f"a worker process could not start (it ended with code {code}): {_UNGUARDED}"
-            )
+            ) from None
         self._renew()
         return self._item, Lost("killed its worker", f"its process ended with code {code}")
 

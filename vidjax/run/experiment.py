@@ -147,15 +147,30 @@ def _fitting(config: Config, classes: Sequence[str], training: bool) -> Network:
     return network
 
 
+class SplitError(ConfigError):
+    """The data set lacks a split.
+
+    Attributes:
+      split: name of the split.
+      known: the splits that the data set has.
+    """
+
+    def __init__(self, message: str, split: str, known: Sequence[str]) -> None:
+        super().__init__(message)
+        self.split, self.known = split, tuple(known)
+
+
 def _require_splits(config: Config, splits: Sequence[str], training: bool) -> None:
     wanted = {"eval.split": config.eval.split}
     if training:
         wanted = {"data.train_split": config.data.train_split} | wanted
     for setting, name in wanted.items():
         if name not in splits:
-            raise ConfigError(
+            raise SplitError(
                 f"{setting} = {name!r}: {config.data.name} has only videos of "
-                f"{', '.join(splits)}; set {setting}, or add videos of {name!r}"
+                f"{', '.join(splits)}; set {setting}, or add videos of {name!r}",
+                name,
+                splits,
             )
 
 

@@ -15,7 +15,7 @@ from vidjax.untrusted_names import printable
 
 HELP = (
     "a run's directory, a folder of vidjax convert, NETWORK:FILE for a PyTorch file, or "
-    "NETWORK:TAG for published weights, as listed by vidjax.list_pretrained()"
+    "NETWORK:TAG for published weights, as `vidjax published` lists them"
 )
 
 

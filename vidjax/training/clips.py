@@ -19,7 +19,7 @@ from vidjax.data.views import view_batches
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.defaults import defaults
-from vidjax.run.experiment import Experiment
+from vidjax.run.experiment import Experiment, SplitError
 from vidjax.run.network import Network
 from vidjax.run.processes import is_first
 from vidjax.training import multigrid
@@ -129,7 +129,14 @@ def clips(
         training = split != config.eval.split
     config = _changed(config, split, training, batch_size, epochs)
     with ProgressLine(silent=not is_first()) as progress:
-        experiment = Experiment.open(config, progress.count, training=training)
+        try:
+            experiment = Experiment.open(config, progress.count, training=training)
+        except SplitError as error:
+            if error.split != split:
+                raise
+            raise ValueError(
+                f"split = {split!r}: the videos are in the splits {', '.join(error.known)}"
+            ) from None
     videos = experiment.split(config.data.train_split if training else config.eval.split)
     network = experiment.network
     if training:

@@ -22,7 +22,16 @@ TIMING = "timing.jsonl"
 SPENT = "spent"
 # The reported kinds, in this order. `restarts` is startup time and work that was done again.
 SHARES = ("steps", "waiting", "compiling", "checkpoints", "evaluation", "restarts")
-_WORDS = {"waiting": "waiting for data"}
+# Words for the kinds in `timing.jsonl`, in the sentence and in the plot.
+WORDS = {
+    "steps": "steps",
+    "waiting": "waiting for data",
+    "compiling": "compiling",
+    "checkpoints": "checkpoints",
+    "evaluation": "evaluation",
+    "starting": "startup",
+    "repeated": "repeated work",
+}
 # Kinds that every start needs, whether its steps are kept or not.
 _PAID = ("starting", "compiling")
 
@@ -122,12 +131,17 @@ def total_seconds(found: Sequence[Start]) -> float:
 def sentence(found: Sequence[Start]) -> str:
     """Describes the shares in words."""
     total = max(total_seconds(found), 1e-9)
-    parts = {name: share for name, share in shares(found).items() if name != "restarts"}
-    texts = [f"{_WORDS.get(name, name)} {share:.1%}" for name, share in parts.items()]
-    again = sum(start.repeated for start in found) / total
-    begun = sum(start.seconds["starting"] for start in found) / total
-    count = "1 start" if len(found) == 1 else f"{len(found)} starts"
-    return (
-        f"{duration(total)} in {count}: {', '.join(texts)}, startup {begun:.1%}, repeated work "
-        f"{again:.1%}"
-    )
+    sums = {kind: sum(start.seconds[kind] for start in found) for kind in KINDS}
+    sums["repeated"] = sum(start.repeated for start in found)
+    # The only start of a run repeats nothing.
+    kinds = (kind for kind in WORDS if kind != "repeated" or len(found) > 1)
+    parts = (f"{WORDS[kind]} {sums[kind] / total:.1%}" for kind in kinds)
+    return f"{headline(found)}: {', '.join(parts)}"
+
+
+def headline(found: Sequence[Start]) -> str:
+    """Says how long a run took and how often it was started."""
+    total = total_seconds(found)
+    unit = "hours:minutes:seconds" if round(total) >= 3600 else "minutes:seconds"
+    count = "once" if len(found) == 1 else f"{len(found)} times"
+    return f"took {duration(total)} ({unit}), started {count}"

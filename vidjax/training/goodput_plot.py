@@ -6,21 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.progress import duration
 from vidjax.storage.writing import writing_bytes
 from vidjax.training import goodput
 from vidjax.training.goodput import Start
 
 FILE = "goodput.png"
-# Name and colour of each kind, in the order in which they occur in a start.
-_KINDS = {
-    "starting": ("startup", "0.75"),
-    "compiling": ("compiling", "#8c6bb1"),
-    "steps": ("steps", "#2a9d5c"),
-    "waiting": ("waiting for data", "#e9a23b"),
-    "checkpoints": ("checkpoints", "#3b7dd8"),
-    "evaluation": ("evaluation", "#5bc0be"),
-    "repeated": ("repeated later", "#c44536"),
+# Colour of each kind, in the order in which they occur in a start.
+_COLOURS = {
+    "starting": "0.75",
+    "compiling": "#8c6bb1",
+    "steps": "#2a9d5c",
+    "waiting": "#e9a23b",
+    "checkpoints": "#3b7dd8",
+    "evaluation": "#5bc0be",
+    "repeated": "#c44536",
 }
 # The most starts with a bar.
 _MOST = 24
@@ -48,7 +47,10 @@ def draw(file: Path, found: Sequence[Start]) -> Path:
     whole, each = figure.subplots(2, 1, height_ratios=(1.2, 0.6 + 0.5 * len(shown)))
     _draw_shares(whole, found)
     _draw_starts(each, shown, len(found) - len(shown))
-    named = [whole.barh([0], [0], color=color, label=name) for name, color in _KINDS.values()]
+    named = [
+        whole.barh([0], [0], color=color, label=goodput.WORDS[kind])
+        for kind, color in _COLOURS.items()
+    ]
     figure.legend(handles=named, loc="outside lower center", ncols=4, frameon=False)
     with writing_bytes(file) as stream:
         figure.savefig(stream, format="png", dpi=110)
@@ -58,14 +60,13 @@ def draw(file: Path, found: Sequence[Start]) -> Path:
 def _draw_shares(axes: Any, found: Sequence[Start]) -> None:
     total = max(goodput.total_seconds(found), 1e-9)
     left = 0.0
-    for kind, (_, color) in _KINDS.items():
+    for kind, color in _COLOURS.items():
         share = sum(_seconds(start)[kind] for start in found) / total
         axes.barh([0], [100 * share], left=100 * left, color=color, height=0.7)
         if share >= _WIDE:
             axes.text(100 * (left + share / 2), 0, f"{share:.0%}", ha="center", va="center")
         left += share
-    count = "1 start" if len(found) == 1 else f"{len(found)} starts"
-    axes.set_title(f"{duration(total)} in {count}")
+    axes.set_title(goodput.headline(found))
     axes.set_xlim(0, 100)
     axes.set_yticks([])
     axes.set_xlabel("share of the time (%)")
@@ -79,7 +80,7 @@ def _draw_starts(axes: Any, shown: Sequence[Start], before: int) -> None:
     for place, start in enumerate(shown):
         left = 0.0
         for kind, seconds in _seconds(start).items():
-            axes.barh([place], [seconds / unit], left=left, color=_KINDS[kind][1], height=0.7)
+            axes.barh([place], [seconds / unit], left=left, color=_COLOURS[kind], height=0.7)
             left += seconds / unit
     names = [
         f"start {before + place}: steps {start.first:,} to {start.last:,}"
@@ -94,4 +95,4 @@ def _draw_starts(axes: Any, shown: Sequence[Start], before: int) -> None:
 
 def _seconds(start: Start) -> Mapping[str, float]:
     by_kind = {**start.seconds, "repeated": start.repeated}
-    return {kind: by_kind[kind] for kind in _KINDS}
+    return {kind: by_kind[kind] for kind in _COLOURS}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from vidjax.models.model_list import variant
+from vidjax.models.model_list import list_models, variant
 from vidjax.trained.published.pretrained import load_pretrained
+from vidjax.trained.published.registry import list_pretrained
 from vidjax.trained.trained_network import Trained
 from vidjax.trained.weights_name import WeightsError, WeightsName
 
@@ -17,8 +18,11 @@ def find(wanted: WeightsName) -> Trained | None:
     """Opens the network of a tag, if the text is `NETWORK:TAG`.
 
     Raises:
+      WeightsError: the text is only `NETWORK`; names its tags.
       ValueError: the network does not exist or has no such weights; names the nearest.
     """
+    if wanted.text in list_models() and not wanted.path.exists():
+        raise WeightsError(f"{wanted.text} is a network without weights. {_tags_of(wanted.text)}")
     named = _NAMED.fullmatch(wanted.text)
     # A folder may have the name of a data set, so only an existing file counts as a file.
     taken = wanted.path.is_file() if wanted.network else wanted.path.exists()
@@ -28,3 +32,10 @@ def find(wanted: WeightsName) -> Trained | None:
         raise WeightsError(f"{wanted.text}: the file {wanted.path.absolute()} does not exist")
     variant(named["network"])
     return load_pretrained(named["network"], named["tag"], **wanted.options)
+
+
+def _tags_of(network: str) -> str:
+    """Says which published weights a network has."""
+    if found := list_pretrained(f"{network}:*"):
+        return f"Published weights of it: {', '.join(found)}"
+    return "No weights of it are published; `vidjax published` lists those of other networks"
