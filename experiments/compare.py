@@ -2,8 +2,8 @@
 
 It prints both scores, how many videos each run has right, their difference and its p-value. It
 writes the videos on which the runs differ, if there are any, and the gain of each class as a table
-and a picture. Both runs must have been evaluated on the same videos. Weights that `vidjax evaluate --weights=...` has
-evaluated are named as they were there, or by their folder.
+and a picture. Both runs must have been evaluated on the same videos. Weights that `vidjax evaluate
+--weights=...` has evaluated are named as they were there, or by their folder.
 
 If videos have several labels, it compares the mean average precisions with a paired bootstrap over
 the videos and writes a table of the classes. Both runs must have been evaluated with --scores.

@@ -78,8 +78,8 @@ def stray(arguments: Sequence[str]) -> str | None:
         if argument == "--":
             return next(iter(arguments[place + 1 :]), None)
         if argument.startswith("-"):
-            known = flags.FLAGS[name] if name in flags.FLAGS else None
-            is_value = not equals and not (known and known.boolean)
+            is_switch = name in flags.FLAGS and flags.FLAGS[name].boolean
+            is_value = not equals and not is_switch
         elif is_value:
             is_value = False
         else:

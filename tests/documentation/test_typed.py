@@ -157,7 +157,9 @@ def test_the_documented_commands_run(place, tmp_path, monkeypatch, file, heading
         if each.python:
             if not each.python.startswith(NOT_RUN):
                 stage.put_runs(here, each.python)
-                blocks.append(functools.reduce(lambda text, pair: text.replace(*pair), QUICK, each.python))
+                blocks.append(
+                    functools.reduce(lambda text, pair: text.replace(*pair), QUICK, each.python)
+                )
             continue
         text = f"{each.module} {' '.join(each.arguments)}"
         if any(re.search(pattern, text) for pattern, _ in LEFT_OUT):

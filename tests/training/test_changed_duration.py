@@ -191,7 +191,12 @@ def test_other_changes_and_a_shorter_duration_are_refused(finished, changes, mes
 
 
 def test_of_many_differences_three_are_named(finished):
-    changes = {"optimizer__lr": 0.1, "clip__stride": 2, "train__ema": 0.5, "schedule__name": "constant"}
+    changes = {
+        "optimizer__lr": 0.1,
+        "clip__stride": 2,
+        "train__ema": 0.5,
+        "schedule__name": "constant",
+    }
     with pytest.raises(ValueError, match="holds a run with another configuration") as error:
         train(config("10 steps", **changes), finished)
     told = str(error.value)

@@ -83,7 +83,9 @@ def test_a_folder_of_videos_is_enough(tmp_path):
     )
     assert found.classes == ("sit", "walk")
     assert found[0]["clip"].shape == (4, 4, 16, 16, 3)
-    with pytest.raises(ValueError, match="^split = 'tain': the videos are in the splits train, test$"):
+    with pytest.raises(
+        ValueError, match="^split = 'tain': the videos are in the splits train, test$"
+    ):
         vidjax.clips(tmp_path / "videos", "tain", data={"data_dir": str(tmp_path / "data")})
 
 
