@@ -90,12 +90,13 @@ def _a_test_video(config: Config) -> Path:
 
 
 def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: int) -> None:
-    views = config.eval
+    clips, crops = config.eval.clips, config.eval.crops
     # The folder may have reports of other protocols, by `vidjax evaluate`.
-    stem = f"{views.split}-{views.clips}x{views.crops}-step{step}"
+    stem = f"{config.eval.split}-{clips}x{crops}-step{step}"
     report = workdir / "eval" / f"{stem}.json"
     say("")
-    say(f"{describe(report)}, all held out, {views.clips} clips x {views.crops} crops each")
+    views = f"{clips} clip{'s' * (clips != 1)} x {crops} crop{'s' * (crops != 1)} each"
+    say(f"{describe(report)}, all held out, {views}")
     written = [
         (sheet, "what the videos look like"),
         (report, "scores"),
