@@ -27,7 +27,7 @@ from tests.commands import refusal, run_command
         (
             "predict",
             ["--weights=i3d", "--video=pyproject.toml"],
-            "i3d is a network without weights. Published weights of it: i3d:charades-piergiaj, ",
+            "i3d names a network but no weights. Its published weights are i3d:charades-piergiaj, ",
         ),
         (
             "predict",

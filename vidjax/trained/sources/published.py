@@ -22,7 +22,7 @@ def find(wanted: WeightsName) -> Trained | None:
       ValueError: the network does not exist or has no such weights; names the nearest.
     """
     if wanted.text in list_models() and not wanted.path.exists():
-        raise WeightsError(f"{wanted.text} is a network without weights. {_tags_of(wanted.text)}")
+        raise WeightsError(f"{wanted.text} names a network but no weights. {_tags_of(wanted.text)}")
     named = _NAMED.fullmatch(wanted.text)
     # A folder may have the name of a data set, so only an existing file counts as a file.
     taken = wanted.path.is_file() if wanted.network else wanted.path.exists()
@@ -37,5 +37,5 @@ def find(wanted: WeightsName) -> Trained | None:
 def _tags_of(network: str) -> str:
     """Says which published weights a network has."""
     if found := list_pretrained(f"{network}:*"):
-        return f"Published weights of it: {', '.join(found)}"
-    return "No weights of it are published; `vidjax published` lists those of other networks"
+        return f"Its published weights are {', '.join(found)}"
+    return "None are published for it; `vidjax published` lists those of other networks"
