@@ -74,7 +74,7 @@ def test_training_on_a_folder_writes_the_documented_files(run):
     workdir, done = run
     assert "step 8/8" in done.stderr
     assert "top-1" in done.stderr
-    assert "left" in done.stderr
+    assert "clips/s" in done.stderr
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     assert {"step", "split", "loss", "top1"} <= lines[0].keys()
     for name in ("config.json", "environment.json", "classes.json", "timing.jsonl"):

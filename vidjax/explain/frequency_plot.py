@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAMES = {"low": "low frequencies", "high": "high frequencies"}
 # The paper's markers; a triangle stays visible inside a circle where two curves meet.
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "low": {"marker": "o", "markersize": 9, "fillstyle": "none"},
     "high": {"marker": "^", "markersize": 5, "linestyle": "--"},
 }
