@@ -84,10 +84,9 @@ def _a_test_video(config: Config) -> Path:
 def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: int) -> None:
     reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
     say("")
-    say(
-        f"{describe(reports[0])}, all held out, {config.eval.clips} clips x {config.eval.crops} "
-        "crops each"
-    )
+    clips, crops = config.eval.clips, config.eval.crops
+    views = f"{clips} clip{'s' * (clips != 1)} x {crops} crop{'s' * (crops != 1)} each"
+    say(f"{describe(reports[0])}, all held out, {views}")
     written = [
         (sheet, "what the videos look like"),
         (reports[0], "scores"),

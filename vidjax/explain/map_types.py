@@ -57,12 +57,12 @@ class Map:
 
     name: str
     title: str
-    function: Callable[..., Heat]
+    function: Callable[..., Heat] = field(repr=False)
     source: str
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict, repr=False)
     layered: bool = True
     needs: str = ""
-    has: Callable[[TracedNetwork], bool] | None = None
+    has: Callable[[TracedNetwork], bool] | None = field(default=None, repr=False)
     rank: int = 1000
 
     @property
