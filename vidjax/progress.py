@@ -141,7 +141,7 @@ class TimeLeft:
         return left if left > 0 else None
 
     def __str__(self) -> str:
-        """Formats the time left, as in `, about 4:05 left`; empty if unknown or no second is left."""
+        """Formats the time left, as in `, about 4:05 left`; empty if unknown or almost over."""
         left = self.seconds
         if left is None or not round(left):
             return ""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vidjax.explain import maps
 from vidjax.explain.map_selection import read_map
 from vidjax.explain.traced_network import trace_network
-from vidjax.progress import ProgressLine, TimeLeft
+from vidjax.progress import ProgressLine
 from vidjax.trained.clip_explanation import TAU, OpenClip
 from vidjax.trained.clip_maps import ClipMaps, map_clip
 
@@ -17,6 +17,7 @@ from . import video
 from .explained_network import LAYER, MAPS, Subject
 from .explanation_files import MAP_FILES, write_maps
 from .output_files import new_files
+from .remaining_time import passes_shown
 
 ALL = "all"
 USUAL = ("saliency_tube", "grad_cam")
@@ -38,24 +39,11 @@ def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLi
             LAYER.value,
             settings=settings,
             degree=video.degree(),
-            progress=_passes(progress),
+            progress=passes_shown(progress),
         )
 
     parts, file = video.see_all(subjects, see, progress)
     return write_maps(output, parts, file, video.look())
-
-
-def _passes(progress: ProgressLine) -> Callable[[str, int, int], None]:
-    """Returns a callback that shows how far a map is, and the time left."""
-    left: dict[str, TimeLeft] = {}
-
-    def told(title: str, done: int, total: int) -> None:
-        # The first passes also compile the network, so the clock starts after them.
-        own = left.setdefault(title, TimeLeft(total, done))
-        own.update(done)
-        progress.show(f"{title}: {done}/{total} passes{own}")
-
-    return told
 
 
 def _with_tau(name: str, given: dict[str, Any]) -> dict[str, Any]:

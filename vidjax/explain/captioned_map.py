@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,9 +51,15 @@ class CaptionedMap:
         return CaptionedMap(f"{self.title}, difference", difference, facts, True, colours)
 
 
-def resolution(cells: Sequence[np.ndarray]) -> str:
+def resolution(cells: Iterable[np.ndarray]) -> str:
     """Describes the sizes of volumes, such as `4x7x7 cells`."""
-    return f"{' and '.join('x'.join(map(str, own.shape)) for own in cells)} cells"
+    return in_cells(own.shape for own in cells)
+
+
+def in_cells(shapes: Iterable[tuple[int, ...]]) -> str:
+    """Describes shapes, such as `4x7x7 cells`; equal shapes are named once."""
+    named = dict.fromkeys("x".join(map(str, own)) for own in shapes)
+    return f"{' and '.join(named)} cells"
 
 
 def cost(passes: int, seconds: float) -> str:

@@ -53,6 +53,7 @@ class Map:
       needs: what a network needs for this map, as text; empty if every network will do.
       has: returns whether a network has what the map needs; None if every network has it.
       rank: position in tables and menus. Equal ranks are sorted by module name.
+      signed: whether negative values speak against the class; pictures draw them in blue.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Map:
     needs: str = ""
     has: Callable[[TracedNetwork], bool] | None = field(default=None, repr=False)
     rank: int = 1000
+    signed: bool = False
 
     @property
     def settings(self) -> Mapping[str, Setting]:
