@@ -91,6 +91,12 @@ def test_the_names_of_added_layers_are_wrapped_if_they_are_long():
     assert lower.y0 > 0
 
 
+def test_a_long_name_of_weights_is_wrapped_at_its_hyphens():
+    cell = kernel_cell(made(), FRAMES, "sit", each=1)
+    figure = draw_strips([[cell]], ["i3d\ni3d:kinetics400-imagenet-hassony2\nθ = 0.65"], ["a"], "")
+    assert "i3d:kinetics400-\nimagenet-hassony2\nθ = 0.65" in texts_of(figure)
+
+
 def test_a_network_without_kept_kernels_shows_its_clip_with_a_note():
     empty = Pyramid(4, "layer", 1.0, 2, SIZE, (), {})
     figure = draw_strips([[kernel_cell(empty, FRAMES, "sit")]], ["r3d"], ["a.mp4"], "")

@@ -270,12 +270,9 @@ def _tile(
 ) -> None:
     """Draws a tile at a frame; by default at the frame where it is most active."""
     if time is None:
-        still = volume is None or is_still(volume)
-        time = len(frames) // 2 if still else peak(volume)
+        time, named = _most_active(frames, volume)
         first, _, second = caption.partition("\n")
-        frame = "" if moving or volume is None else f"frame {time}  "
-        frame = "all frames  " if frame and still else frame
-        caption = f"{first}\n{frame}{second}"
+        caption = f"{first}\n{'' if moving else named}{second}"
     extent = (box.left, box.right, box.bottom, box.top)
     shown = picture(frames, volume, time, drawing.colours)
     image = axes.imshow(shown, extent=extent, aspect="auto", zorder=3, interpolation="antialiased")
@@ -283,6 +280,16 @@ def _tile(
         axes, box.middle, box.bottom + 0.04, caption, _TEXT, ha="center", va="top", gid="caption"
     )
     drawing.tiles.append(Moving(image, frames, volume, drawing.colours))
+
+
+def _most_active(frames: np.ndarray, volume: np.ndarray | None) -> tuple[int, str]:
+    """Returns the frame to show of a kernel, and its name for a caption."""
+    middle = len(frames) // 2
+    if volume is None:
+        return middle, ""
+    if is_still(volume):
+        return middle, "all frames  "
+    return peak(volume), f"frame {peak(volume)}  "
 
 
 def _caption(tile: Tile) -> str:

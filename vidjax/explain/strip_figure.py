@@ -6,6 +6,7 @@ video, or each class of one video, is a column.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def draw_strips(
         _write(axes, middle, 0.22, figure_text(name, 28), 10, ha="center", weight="bold")
     for row, name in enumerate(rows):
         first, *more = name.split("\n")
-        first, more = ending(first, _HEADING), [figure_text(ending(line, _LINE)) for line in more]
+        first, more = ending(first, _HEADING), [line for text in more for line in _beside(text)]
         top = grid.tops[row] + TITLE
         _write(axes, EDGE, top + 0.08, figure_text(first), 9, weight="bold")
         _write(axes, EDGE, top + 0.18, "\n".join(more), 7, color=FAINT, va="top")
@@ -205,6 +206,12 @@ def _name_lines(name: str, wide: float) -> list[str]:
 def ending(name: str, longest: int) -> str:
     """Shortens a name at its start, because names of layers differ at their ends."""
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
+
+
+def _beside(text: str) -> list[str]:
+    """Wraps a text beside a row at its hyphens; a part that is still too long keeps its end."""
+    parts = textwrap.wrap(text, _LINE, break_long_words=False)
+    return [figure_text(ending(part, _LINE)) for part in parts]
 
 
 def _write(axes: Any, x: float, y: float, text: str, size: float, **settings: Any) -> Any:
