@@ -6,7 +6,6 @@ video, or each class of one video, is a column.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -209,9 +208,13 @@ def ending(name: str, longest: int) -> str:
 
 
 def _beside(text: str) -> list[str]:
-    """Wraps a text beside a row at its hyphens; a part that is still too long keeps its end."""
-    parts = textwrap.wrap(text, _LINE, break_long_words=False)
-    return [figure_text(ending(part, _LINE)) for part in parts]
+    """Wraps a text beside a row after hyphens; a part that is still too long keeps its end."""
+    lines = [""]
+    for part in text.replace("-", "-\n").split("\n"):
+        if len(lines[-1] + part) > _LINE:
+            lines.append("")
+        lines[-1] += part
+    return [figure_text(ending(line, _LINE)) for line in lines if line]
 
 
 def _write(axes: Any, x: float, y: float, text: str, size: float, **settings: Any) -> Any:
