@@ -67,24 +67,32 @@ def write_gains(file: Path, gains: Iterable[Gain]) -> None:
             writer.writerow(tables.cells(row))
 
 
-def draw_gains(file: Path, gains: Sequence[Gain]) -> None:
-    """Draws the largest gains and losses as a PNG, one bar per class."""
+def draw_gains(file: Path, gains: Sequence[Gain], names: tuple[str, str]) -> None:
+    """Draws the largest gains and losses as a PNG, one bar per class.
+
+    Args:
+      file: PNG file to write.
+      gains: as from `class_gains`.
+      names: names of the first and of the second evaluation, for the title.
+    """
     from matplotlib.figure import Figure
 
     shown = list(gains)
     if len(gains) > 2 * _SHOWN:
         shown = [*gains[:_SHOWN], *gains[-_SHOWN:]]
-    figure = Figure(figsize=(8, 1.2 + 0.24 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(8, 1.6 + 0.24 * len(shown)), layout="constrained")
     axes = figure.subplots()
     colors = ["C0" if each.gain >= 0 else "C3" for each in shown]
     axes.barh(range(len(shown)), [100 * each.gain for each in shown], color=colors)
-    names = [figure_text(f"{each.name} ({each.videos})") for each in shown]
-    axes.set_yticks(range(len(shown)), names)
+    classes = [figure_text(f"{each.name} ({each.videos})") for each in shown]
+    axes.set_yticks(range(len(shown)), classes)
     axes.invert_yaxis()
     axes.axvline(0, color="0.3", linewidth=1)
     axes.set_xlabel("accuracy of B minus that of A, points; number of videos in brackets")
     some = f", the {_SHOWN} largest gains and losses of" if len(shown) < len(gains) else ", all"
-    axes.set_title(f"gains of classes{some} {len(gains)}", loc="left")
+    told = (f"{letter}: {figure_text(name)}" for letter, name in zip("AB", names, strict=True))
+    title = "\n".join((f"gains of classes{some} {len(gains)}", *told))
+    axes.set_title(title, loc="left", fontsize="medium")
     axes.grid(axis="x", alpha=0.3)
     with writing_bytes(file) as stream:
         figure.savefig(stream, format="png", dpi=110)

@@ -72,7 +72,7 @@ def main(first: str, second: str) -> None:
         return
     _write(output, a, b)
     say(f"They differ on {differing} video{'s' * (differing > 1)}: {output}")
-    say(f"The gain of each class from A to B: {_write_gains(output, a, b)}")
+    say(f"The gain of each class from A to B: {_write_gains(output, a, b, (first, second))}")
 
 
 def read_predictions(file: Path) -> Rows:
@@ -143,12 +143,12 @@ def _write(output: Path, a: Rows, b: Rows) -> None:
                 writer.writerow(tables.cells([video, a[video].label, *predicted, right]))
 
 
-def _write_gains(output: Path, a: Rows, b: Rows) -> Path:
+def _write_gains(output: Path, a: Rows, b: Rows, names: tuple[str, str]) -> Path:
     """Writes the gains of the classes beside the table of videos; returns the picture."""
     gains = class_gains(a, b)
     write_gains(output.with_name(f"{output.stem}-classes.csv"), gains)
     picture = output.with_name(f"{output.stem}-classes.png")
-    draw_gains(picture, gains)
+    draw_gains(picture, gains, names)
     return picture
 
 

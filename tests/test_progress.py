@@ -153,3 +153,13 @@ def test_the_remaining_time_follows_the_current_pace(clock):
     assert left.seconds == 30
     left.update(10)
     assert left.seconds is None
+
+
+def test_less_than_half_a_second_left_is_not_mentioned(clock):
+    left = TimeLeft(4, clock=lambda: clock.seconds)
+    clock.seconds += 0.8
+    left.update(2)
+    assert str(left) == ", about 0:01 left"
+    clock.seconds += 0.4
+    assert left.seconds > 0
+    assert str(left) == ""

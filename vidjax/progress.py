@@ -141,10 +141,12 @@ class TimeLeft:
         return left if left > 0 else None
 
     def __str__(self) -> str:
-        """Formats the time left, as in `, about 4:05 left`; empty if unknown."""
+        """Formats the time left, as in `, about 4:05 left`; empty if unknown or almost over."""
         left = self.seconds
+        if left is None or not round(left):
+            return ""
         slower = ", slower than expected" if self._slower else ""
-        return "" if left is None else f", about {duration(left)} left{slower}"
+        return f", about {duration(left)} left{slower}"
 
 
 def duration(seconds: float) -> str:

@@ -6,9 +6,9 @@ Methods for one video (--video):
   maps       The maps of --maps: Saliency Tubes, CAMs of any layer (--layer), gradients, occlusion,
              RISE. Writes maps.mp4, .gif, .png and .html, and their volumes as maps.npz.
   pyramid    Class Feature Pyramids: which kernels speak for the class, level by level, down to a
-             layer (--layer) or to some of its kernels (--kernels). --format shows kernels, groups
-             or layers. Writes pyramid.json, .png, .mp4, .gif and .html, and layers.mp4, .gif and
-             .png.
+             layer (--layer) or to some of its kernels (--kernels, with numbers from your own
+             pyramid.png). --format shows kernels, groups or layers. Writes pyramid.json, .png,
+             .mp4, .gif and .html, and layers.mp4, .gif and .png.
   kernels    The strongest kernels of each pyramid level, with three frames each: one row for each
              network, one column for each video and class. Writes kernels.png and kernels.csv.
   amplified  The channels that Class Regularization amplifies most at each of its places, in the
@@ -42,7 +42,9 @@ Methods for the evaluation split:
 Examples:
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
   vidjax explain --weights=i3d:kinetics400 --video=my.mp4 --method=maps \
-      --maps=saliency_tube,grad_cam,rise:masks=500 --output=seen/maps
+      --maps=saliency_tube,grad_cam --output=seen/maps
+  vidjax explain --workdir=runs/demo --video=my.mp4 --method=maps \
+      --maps=grad_cam,rise:masks=500 --output=seen/rise
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=maps --layer=layer2 \
       --difference=sit_down,stand_up --output=seen/difference
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=pyramid \

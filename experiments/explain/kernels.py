@@ -96,6 +96,7 @@ def explain_kernels(
             assert pyramid.logits is not None
             chance = float(opened.chances(pyramid.logits)[pyramid.class_index])
             label = trained.labels[pyramid.class_index]
+            video.note_class(progress, f"{seen.network}, {seen.file.name}", label, chance)
             each = _each(grid)
             rows += _rows(seen, pyramid, label, chance, figure["format"], each)
             title = f"{label} ({chance:.1%})"

@@ -17,6 +17,7 @@ from . import video
 from .explained_network import LAYER, MAPS, Subject
 from .explanation_files import MAP_FILES, write_maps
 from .output_files import new_files
+from .remaining_time import passes_shown
 
 ALL = "all"
 USUAL = ("saliency_tube", "grad_cam")
@@ -31,9 +32,6 @@ def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLi
     settings = {name: _with_tau(name, given) for name, given in chosen.items()}
 
     def see(opened: OpenClip, label: str | None) -> ClipMaps:
-        def told(title: str, done: int, total: int) -> None:
-            progress.show(f"{title}: {done}/{total} passes")
-
         return map_clip(
             opened,
             label,
@@ -41,7 +39,7 @@ def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLi
             LAYER.value,
             settings=settings,
             degree=video.degree(),
-            progress=told,
+            progress=passes_shown(progress),
         )
 
     parts, file = video.see_all(subjects, see, progress)

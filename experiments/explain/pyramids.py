@@ -35,7 +35,10 @@ _LISTS = flags.DEFINE_enum(
     "lists", "layer", LISTS, "Whether kernels are ranked in one list per layer, or one per kernel."
 )
 _KERNELS = flags.DEFINE_list(
-    "kernels", [], "N,...: Kernels of --layer; only paths that lead to them are shown."
+    "kernels",
+    [],
+    "N,...: Kernels of --layer; only paths that lead to them are shown. Take their numbers from "
+    "your own pyramid.png, as only kept kernels have paths.",
 )
 _FORMAT = flags.DEFINE_enum(
     "format", "kernel", FORMATS, "Each picture shows a kernel, a group of kernels or a layer."

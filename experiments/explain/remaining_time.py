@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vidjax.explain.map_types import Progress
 from vidjax.progress import ProgressLine, TimeLeft
 
@@ -41,3 +43,16 @@ class RemainingTime:
     @property
     def _video(self) -> str:
         return f"{self._past + 1}/{self._total}"
+
+
+def passes_shown(progress: ProgressLine) -> Callable[[str, int, int], None]:
+    """Returns a callback that shows how far a map is, and the time left."""
+    left: dict[str, TimeLeft] = {}
+
+    def told(title: str, done: int, total: int) -> None:
+        # The first passes also compile the network, so the clock starts after them.
+        own = left.setdefault(title, TimeLeft(total, done))
+        own.update(done)
+        progress.show(f"{title}: {done}/{total} passes{own}")
+
+    return told

@@ -96,11 +96,17 @@ def see_all(
         for label in classes:
             progress.show(f"explaining {short} {label or ''}".strip())
             own = explain(opened, label)
+            note_class(progress, short, own.label, own.probability)
             if own.note:
                 progress.note(f"{short}: {own.note}")
             parts.append(Part(own, short if len(subjects) > 1 else ""))
     progress.show("writing", final=True)
     return parts, video
+
+
+def note_class(progress: ProgressLine, name: str, label: str, probability: float) -> None:
+    """Prints a class that is explained, with its probability; `name` names what saw the clip."""
+    progress.note(f"{name}: {label} {probability:.1%} in the middle clip")
 
 
 def look() -> Look:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.class_gains import Gain, draw_gains
 from tests.commands import refusal, run_command
 from vidjax.evaluation.report import write_report
 
@@ -86,6 +87,17 @@ def test_gains_of_classes_are_counted_and_drawn(tmp_path):
         ["run", "10", "9", "7", "-0.2"],
     ]
     assert size_of(files.with_suffix(".png"))[0] > 400
+
+
+def test_the_picture_of_gains_names_both_runs(tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig",
+        lambda figure, *_, **__: titles.append(figure.axes[0].get_title(loc="left")),
+    )
+    gains = [Gain("jump", 10, 9, 10), Gain("walk", 10, 9, 7)]
+    draw_gains(tmp_path / "gains.png", gains, ("runs/plain", "i3d:kinetics400"))
+    assert titles == ["gains of classes, all 2\nA: runs/plain\nB: i3d:kinetics400"]
 
 
 def size_of(file):

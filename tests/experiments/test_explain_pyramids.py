@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import av
 import cv2
@@ -76,6 +77,8 @@ def test_kernels_of_two_videos_and_two_classes_are_in_one_figure(folder, tmp_pat
     done = explain(folder, "kernels", *given, f"--output={tmp_path}", videos=("kick", "clap"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / f"kernels.{end}") for end in ("png", "csv")]
+    told = re.findall(r"/run, (.+): (.+) [\d.]+% in the middle clip", done.stderr)
+    assert told == [(f"{name}.mp4", label) for name in ("kick", "clap") for label in classes]
     with (tmp_path / "kernels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {(row["video"], row["label"]) for row in rows} == {

@@ -109,6 +109,8 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     files = [tmp_path / f"maps.{end}" for end in ("mp4", "gif", "png", "html", "npz")]
     assert done.stdout.split() == list(map(str, files))
+    told = re.findall(r"/plain: (.+) [\d.]+% in the middle clip", done.stderr)
+    assert told == [first, last]
     one, other = panels_of(files[3])
     assert one["title"].startswith(f"{first} (")
     assert other["title"].startswith(f"{last} (")
@@ -139,12 +141,12 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
 @pytest.mark.slow
 def test_a_warning_about_few_cells_suggests_an_earlier_layer(folder, tmp_path):
     done = explain(folder, "tubes", f"--output={tmp_path / 'tubes'}")
-    (offer,) = re.findall(r"--layer=(\S+) maps an earlier layer, which has more", done.stderr)
-    assert "1x4x4 cells locate coarsely" in done.stderr
+    (offer,) = re.findall(r"vidjax explain --method=maps --layer=(\S+) \.\.\.", done.stderr)
+    assert "The map has only 1x4x4 cells, too coarse to locate much." in done.stderr
     given = (f"--layer={offer}", "--maps=grad_cam", f"--output={tmp_path / 'maps'}")
     done = explain(folder, "maps", *given)
     assert done.returncode == 0, done.stderr
-    assert "coarsely" not in done.stderr
+    assert "too coarse" not in done.stderr
     with np.load(tmp_path / "maps" / "maps.npz") as arrays:
         assert arrays["layers"].tolist() == [offer]
         cells = [int(number) for number in re.findall(r"\d+", str(arrays["cells"][0]))]

@@ -59,6 +59,13 @@ def test_a_difference_is_red_for_the_first_class_and_blue_for_the_second():
     assert same.tolist() == [128, 128, 128]
 
 
+def test_the_bar_of_a_difference_goes_from_red_to_blue():
+    bar = scale("inferno", signed=True)[0].astype(int)
+    assert bar[0, 0] > bar[0, 2] + 50
+    assert bar[-1, 2] > bar[-1, 0] + 50
+    assert bar[len(bar) // 2].min() > 250
+
+
 @pytest.mark.parametrize("colours", COLOURS)
 def test_the_bar_shows_the_colours_from_cold_to_hot(colours):
     bar = scale(colours, signed=False)

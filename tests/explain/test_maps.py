@@ -12,8 +12,12 @@ from tests.explain.numpy_reference import CLIP, SIZE, enlarged, kernels_of, norm
 from tests.explain.numpy_reference import convolve as conv
 from vidjax import plugins
 from vidjax.explain import class_feature_pyramid, maps, saliency_map, saliency_tube
+from vidjax.explain.captioned_map import resolution
+from vidjax.explain.saliency_map import SaliencyMap
 from vidjax.explain.traced_network import trace_network
 from vidjax.settings import one_of
+from vidjax.trained.clip_explanation import OpenClip
+from vidjax.trained.clip_maps import ClipMaps
 
 
 def network(weights, clip):
@@ -146,3 +150,43 @@ def test_an_empty_pyramid_is_an_empty_map():
 def test_missing_levels_of_a_pyramid_are_refused(settings, reason):
     with pytest.raises(ValueError, match=reason):
         saliency_map(named, WEIGHTS, CLIP, 1, "class_feature_pyramid", **settings)
+
+
+def test_a_signed_map_can_be_drawn_around_0():
+    features = np.maximum(conv(np.maximum(conv(CLIP, WEIGHTS["first"]), 0), WEIGHTS["last"]), 0)
+    cells = features[0] @ WEIGHTS["head"][:, 1] / features[0, ..., 0].size
+    assert cells.min() < 0 < cells.max()
+    found = saliency_map(network, WEIGHTS, CLIP, 1, "hires_cam")
+    np.testing.assert_allclose(found.cells[0], cells, atol=1e-5)
+    drawn = found.around_zero
+    # Enlarging keeps the first and last cells where they are.
+    corners = np.ix_(*([0, -1] for _ in range(3)))
+    share = drawn[corners] / cells[corners]
+    np.testing.assert_allclose(share, share[0, 0, 0], rtol=1e-3)
+    assert np.abs(drawn).max() == 1
+    assert maps.named("hires_cam").signed
+
+
+def test_equal_sizes_are_named_once():
+    sizes = [np.zeros((4, 6, 6)), np.zeros((4, 6, 6)), np.zeros((8, 3, 3))]
+    assert resolution(sizes) == "4x6x6 and 8x3x3 cells"
+
+
+def test_few_bright_pixels_leave_the_others_visible():
+    volume = np.full((4, 10, 10), 0.1, np.float32)
+    volume[0, 0, 0] = 1
+    cells = np.zeros((1, 1, 1))
+    trained = SimpleNamespace(labels=["sit"], chances=lambda logits: [1.0])
+    opened = OpenClip(trained, np.zeros((4, 10, 10, 3), np.uint8), 8)
+    drawn = {}
+    for name, own in (("gradient", volume), ("grad_cam", cells)):
+        seen = SaliencyMap(name, 0, None, volume, (own,), np.zeros(1), 3, 1.0)
+        (drawn[name],) = ClipMaps(opened, {name: seen}).drawn
+    np.testing.assert_allclose(drawn["gradient"].volume, 1)
+    assert drawn["gradient"].facts[-1] == "clipped at the 99.5th percentile"
+    np.testing.assert_array_equal(drawn["grad_cam"].volume, volume)
+
+
+def test_maps_print_as_their_names_and_titles():
+    assert "0x" not in repr(maps.known())
+    assert "name='rise', title='RISE'" in repr(maps.named("rise"))

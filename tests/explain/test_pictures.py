@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vidjax.explain import contact_sheet
 from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.captions import caption, wrapped
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
@@ -102,6 +103,30 @@ def test_a_sheet_has_a_captioned_row_per_heatmap(tmp_path):
     # Rows of the sheet that show the video outside of the window: three times 240.
     assert tiles[:, 5].sum() == 3 * 240
     assert (sheet[tiles[:, 5]][:, 100] != 90).any(-1).sum() > 200
+
+
+def test_a_difference_is_scaled_to_its_largest_value():
+    one = np.array([[[0.5, 0.25, 0.5]]])
+    other = np.array([[[0.25, 0.375, 0.5]]])
+    difference = CaptionedMap("CAM", one).minus(CaptionedMap("CAM", other), "sit", "stand")
+    assert difference.volume.tolist() == [[[1.0, -0.5, 0.0]]]
+    assert difference.facts == ("red speaks for sit, blue for stand", "largest difference 0.25")
+    rounded = CaptionedMap("CAM", one).minus(CaptionedMap("CAM", one + 1e-7), "sit", "stand")
+    assert not rounded.volume.any()
+    assert rounded.facts[1] == "both classes have the same map"
+
+
+def test_the_legend_has_a_bar_for_each_meaning_of_colours(monkeypatch, tmp_path):
+    written = []
+    draw = contact_sheet.line
+    monkeypatch.setattr(
+        contact_sheet, "line", lambda text, *a, **b: written.append(text) or draw(text, *a, **b)
+    )
+    plain = CaptionedMap("CAM", VOLUME)
+    difference = plain.minus(CaptionedMap("CAM", 1 - VOLUME), "stand", "sit")
+    footage = SourceVideo.of_clip(FRAMES, 7.5)
+    write_sheet(tmp_path / "sheet.png", footage, [plain, difference, plain], "inferno")
+    assert written[-2:] == [plain.meaning, "red speaks for stand, blue for sit"]
 
 
 def test_captions_are_cut_at_the_available_width():

@@ -15,6 +15,7 @@ from vidjax.explain.pyramid_tiles import rows_of, strands_of
 RNG = np.random.default_rng(3)
 SIZE = (6, 40, 60)
 FRAMES = RNG.integers(0, 255, (*SIZE, 3), np.uint8)
+LISTS = {"layer": "layer", "feature": "kernel"}
 COUNTS = {"block2/conv2": (1, 7, 1), "block2/conv1": (2, 12, 2), "block1/conv2": (3, 9, 1)}
 COUNTS |= {"block1/shortcut/conv": (3, 9, 1), "block1/conv1": (4, 20, 1), "stem": (5, 14, 1)}
 
@@ -141,7 +142,7 @@ def test_the_figure_states_its_facts(drawn):
     texts = [text.get_text() for text in drawing.figure.axes[0].texts]
     assert "sit_down (90.0%)" in texts
     (facts,) = (text for text in texts if "θ" in text)
-    for fact in ("θ = 0.6", f"{pyramid.mode}-wise", "6 frames", "r3d_18", "step 7"):
+    for fact in ("θ = 0.6", f"one list per {LISTS[pyramid.mode]}", "6 frames", "r3d_18", "step 7"):
         assert fact in facts
     assert {f"level {number}" for number in range(1, 6)} <= set(texts)
     assert {"block2/conv1", "block1/conv2", "+ shortcut/conv", "stem"} <= set(texts)
@@ -149,6 +150,25 @@ def test_the_figure_states_its_facts(drawn):
     assert {"most", "least"} <= set(texts)
     assert [f"frame {time}" for time in thirds(6)] == [t for t in texts if t[:5] == "frame"]
     assert thirds(6) == [1, 3, 5]
+    assert "Only the strongest kernels of each level are drawn." in foot_of(drawing)
+
+
+def foot_of(drawing):
+    return drawing.figure.axes[0].texts[-1].get_text()
+
+
+def test_a_figure_of_all_kernels_does_not_say_that_it_leaves_some_out():
+    assert "strongest" not in foot_of(arrange(made(), FRAMES, "sit", most=(30, 30)))
+
+
+def test_a_map_of_one_cell_in_time_names_no_frame():
+    maps = RNG.random((2, 1, 3, 5), np.float32)
+    numbers = np.array([1, 2])
+    layer = KeptLayer("conv", 1, numbers, np.ones(2, np.float32), numbers, maps)
+    edges = {("", 4): ((("conv", 1), 1.0), (("conv", 2), 1.0))}
+    pyramid = Pyramid(4, "layer", 0.6, 1, SIZE, (layer,), edges)
+    texts = [text.get_text() for text in arrange(pyramid, FRAMES, "sit").figure.axes[0].texts]
+    assert {"2 · 1.00\nall frames  ×2", "1 · 1.00\nall frames  ×1"} <= set(texts)
 
 
 def test_a_tile_shows_the_frame_with_its_kernels_largest_activation(drawn):

@@ -8,7 +8,8 @@ from vidjax.explain.colours import overlay
 from vidjax.explain.kernel_strips import kernel_cell, shown_kernels
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import thirds
-from vidjax.explain.strip_figure import draw_strips
+from vidjax.explain.pyramid_layout import sum_lines
+from vidjax.explain.strip_figure import Cell, Strip, draw_strips
 
 OTHER = FRAMES[:, ::-1]
 LONG = "runs/of/a/very/long/name/that/goes/on/i3d_kinetics400_hassony2.pth"
@@ -65,7 +66,7 @@ def test_texts_cover_nothing():
 @pytest.mark.parametrize(
     ("format", "said"),
     [
-        ("kernel", "block1/conv2 + block1/shortcut/conv\nkernel 0 · 1.00 · 2x3x5 cells"),
+        ("kernel", "block1/conv2 + shortcut/conv\nkernel 0 · 1.00 · 2x3x5 cells"),
         ("group", "block2/conv1\ngroup 0 · 1.00 · 2x3x5 cells"),
         ("layer", "block2/conv1\n12 kernels · 2x3x5 cells"),
     ],
@@ -75,6 +76,25 @@ def test_captions_say_layer_kernels_and_cells(format, said):
     assert said in texts_of(draw_strips([[cell]], ["r3d"], ["a.mp4"], ""))
     listed = list(shown_kernels(made(), format, 1))
     assert [level for level, _ in listed] == [1, 2, 3, 4, 5]
+
+
+def test_the_names_of_added_layers_are_wrapped_if_they_are_long():
+    names = ("layer3/of_a_long_name/block1/conv2", "layer3/of_a_long_name/block1/shortcut/conv")
+    strip = Strip(" ".join(sum_lines(names)), "kernel 0", None)
+    figure = draw_strips([[Cell("sit", FRAMES, ((strip,), (strip,)))]], ["r3d"], ["a.mp4"], "")
+    wanted = "layer3/of_a_long_name/block1/conv2\n+ shortcut/conv\nkernel 0"
+    assert texts_of(figure).count(wanted) == 2
+    figure.canvas.draw()
+    (_, upper, lower) = (box for box in boxes(figure.axes[0], "caption"))
+    second = boxes(figure.axes[0], "images")[6]
+    assert second.y1 < upper.y0
+    assert lower.y0 > 0
+
+
+def test_a_long_name_of_weights_is_wrapped_at_its_hyphens():
+    cell = kernel_cell(made(), FRAMES, "sit", each=1)
+    figure = draw_strips([[cell]], ["i3d\ni3d:kinetics400-imagenet-hassony2\nθ = 0.65"], ["a"], "")
+    assert "i3d:kinetics400-\nimagenet-hassony2\nθ = 0.65" in texts_of(figure)
 
 
 def test_a_network_without_kept_kernels_shows_its_clip_with_a_note():

@@ -69,8 +69,8 @@ def overlay(
 
 
 def scale(colours: str, *, signed: bool, width: int = 160) -> np.ndarray:
-    """Returns a colour bar from cold to hot over white: uint8 `[1, width, 3]`."""
-    levels = np.linspace(-1 if signed else 0, 1, width)[None]
+    """Returns a colour bar over white, from cold to hot or from red to blue: `[1, width, 3]`."""
+    levels = (np.linspace(1, -1, width) if signed else np.linspace(0, 1, width))[None]
     return overlay(np.full((1, width, 3), 255, np.uint8), levels, colours, signed=signed)
 
 

@@ -73,12 +73,8 @@ def _legend(
 ) -> np.ndarray:
     """Draws the colour bars and what they mean."""
     seen = "" if whole else "the network saw only the part inside the thin frame"
-    bars = []
-    if not all(own.signed for own in drawn):
-        bars.append((scale(colours, signed=False), "low to high; each map has its own scale"))
-    if any(own.signed for own in drawn):
-        told = "blue is evidence for the second class, red for the first"
-        bars.append((scale(colours, signed=True), told))
+    meanings = dict.fromkeys((own.signed, own.meaning) for own in drawn)
+    bars = [(scale(colours, signed=signed), meaning) for signed, meaning in sorted(meanings)]
     parts = [np.full((_GAP * 2, width, 3), 255, np.uint8)]
     for number, (bar, text) in enumerate(bars):
         told = f"{text}; {seen}" if seen and not number else text

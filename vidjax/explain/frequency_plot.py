@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAMES = {"low": "low frequencies", "high": "high frequencies"}
 # The paper's markers; a triangle stays visible inside a circle where two curves meet.
-LOOKS: dict[str, dict[str, Any]] = {
+LOOKS: Mapping[str, Mapping[str, Any]] = {
     "low": {"marker": "o", "markersize": 9, "fillstyle": "none"},
     "high": {"marker": "^", "markersize": 5, "linestyle": "--"},
 }

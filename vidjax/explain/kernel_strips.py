@@ -8,6 +8,7 @@ import numpy as np
 
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import smaller
+from vidjax.explain.pyramid_layout import sum_lines
 from vidjax.explain.pyramid_tiles import Tile, rows_of, volume_of
 from vidjax.explain.strip_figure import Cell, Strip
 from vidjax.explain.upsampling import CUBIC
@@ -47,7 +48,7 @@ def kernel_cell(
     lines = tuple(
         tuple(
             Strip(
-                " + ".join(tile.layers),
+                " ".join(sum_lines(tile.layers)),
                 _said(pyramid, tile, format),
                 volume_of(pyramid, tile, size, draw, degree),
             )

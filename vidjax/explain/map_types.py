@@ -53,17 +53,19 @@ class Map:
       needs: what a network needs for this map, as text; empty if every network will do.
       has: returns whether a network has what the map needs; None if every network has it.
       rank: position in tables and menus. Equal ranks are sorted by module name.
+      signed: whether negative values speak against the class; pictures draw them in blue.
     """
 
     name: str
     title: str
-    function: Callable[..., Heat]
+    function: Callable[..., Heat] = field(repr=False)
     source: str
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict, repr=False)
     layered: bool = True
     needs: str = ""
-    has: Callable[[TracedNetwork], bool] | None = None
+    has: Callable[[TracedNetwork], bool] | None = field(default=None, repr=False)
     rank: int = 1000
+    signed: bool = False
 
     @property
     def settings(self) -> Mapping[str, Setting]:

@@ -40,6 +40,8 @@ INK, FAINT, LINK, GROUND = "#1f2733", "#6a7482", "#3f6c93", "#f4f5f7"
 # Font sizes in points, of text and of names of rows. Pages show wide pyramids at two thirds of
 # their size.
 _TEXT, _NAME = 8.5, 10
+# More tiles than any level has.
+_ALL = (10**9, 10**9)
 # Longer side of the frames in tiles, in pixels; a picture has no more room for them.
 _PIXELS = 192
 
@@ -164,7 +166,8 @@ def arrange(
             axes, layout.apex.tiles[0].left, layout.apex.bottom + 0.3, "no kernel was kept", _TEXT
         )
     _links(axes, layout, pyramid, rows)
-    _foot(axes, layout, format, draw, moving)
+    whole = _count(rows) == _count(rows_of(pyramid, format, _ALL))
+    _foot(axes, layout, format, draw, moving=moving, whole=whole)
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
     return drawing
 
@@ -180,6 +183,11 @@ def picture(
 def peak(volume: np.ndarray) -> int:
     """Returns the frame with the largest value of a volume `[T, H, W]`."""
     return int(volume.max((1, 2)).argmax())
+
+
+def is_still(volume: np.ndarray) -> bool:
+    """Returns whether a volume `[T, H, W]` is the same in all frames, as with one cell in time."""
+    return bool(np.allclose(volume, volume[:1], atol=1e-6))
 
 
 def thirds(frames: int) -> list[int]:
@@ -205,7 +213,7 @@ def _settings(pyramid: Pyramid) -> list[str]:
     frames = pyramid.size[0]
     return [
         f"θ = {pyramid.threshold:g}",
-        f"{pyramid.mode}-wise back-step",
+        f"one list per {'layer' if pyramid.mode == 'layer' else 'kernel'}",
         f"{frames} frame{'s' * (frames != 1)}",
     ]
 
@@ -262,10 +270,9 @@ def _tile(
 ) -> None:
     """Draws a tile at a frame; by default at the frame where it is most active."""
     if time is None:
-        time = len(frames) // 2 if volume is None else peak(volume)
+        time, named = _most_active(frames, volume)
         first, _, second = caption.partition("\n")
-        frame = "" if moving else f"frame {time}  "
-        caption = f"{first}\n{frame}{second}"
+        caption = f"{first}\n{'' if moving else named}{second}"
     extent = (box.left, box.right, box.bottom, box.top)
     shown = picture(frames, volume, time, drawing.colours)
     image = axes.imshow(shown, extent=extent, aspect="auto", zorder=3, interpolation="antialiased")
@@ -273,6 +280,16 @@ def _tile(
         axes, box.middle, box.bottom + 0.04, caption, _TEXT, ha="center", va="top", gid="caption"
     )
     drawing.tiles.append(Moving(image, frames, volume, drawing.colours))
+
+
+def _most_active(frames: np.ndarray, volume: np.ndarray | None) -> tuple[int, str]:
+    """Returns the frame to show of a kernel, and its name for a caption."""
+    middle = len(frames) // 2
+    if volume is None:
+        return middle, ""
+    if is_still(volume):
+        return middle, "all frames  "
+    return peak(volume), f"frame {peak(volume)}  "
 
 
 def _caption(tile: Tile) -> str:
@@ -353,12 +370,18 @@ def _colour_bar(axes: Any, band: Band, colours: str) -> None:
     _write(axes, left + 0.18, box.bottom - 0.06, "least", _TEXT, color=FAINT)
 
 
-def _foot(axes: Any, layout: Layout, format: str, draw: str, moving: bool) -> None:
+def _count(rows: Sequence[Row]) -> int:
+    return sum(len(row.tiles) for row in rows)
+
+
+def _foot(axes: Any, layout: Layout, format: str, draw: str, *, moving: bool, whole: bool) -> None:
     first = {"kernel": "kernel", "group": "group", "layer": "kernels"}[format]
     frame = "" if moving else "the frame shown (the most active one); "
     text = f"Below a tile: {first} · weight; {frame}× connections. Each map has its own scale."
+    more = [] if whole else [f"Only the strongest {format}s of each level are drawn."]
     if draw == "children":
-        text += " Kernels with children are drawn as the mean of their children."
+        more.append("Kernels with children are drawn as the mean of their children.")
+    text = "\n".join(filter(None, (text, " ".join(more))))
     _write(axes, EDGE, layout.height - FOOT / 2, text, _TEXT, color=FAINT)
 
 

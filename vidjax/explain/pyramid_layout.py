@@ -164,7 +164,7 @@ def label_of(row: Row) -> list[str]:
     lines = [_cells(next(iter(common)))] if len(common) == 1 and len(row.layers) > 1 else []
     for layer in row.layers:
         letter = f"{layer.letter}  " if layer.letter else ""
-        lines += [f"{letter}{name}" for name in _names(layer.names)]
+        lines += [f"{letter}{name}" for name in map(_cut, sum_lines(layer.names))]
         if not lines or not lines[0].endswith("cells") or len(row.layers) == 1:
             lines.append(f"{_cells(layer.cells)}, {layer.kept} kept")
         else:
@@ -176,17 +176,17 @@ def _cells(cells: tuple[int, ...] | None) -> str:
     return f"{'x'.join(map(str, cells))} cells" if cells else "after pooling: no location"
 
 
-def _names(names: Sequence[str]) -> Iterator[str]:
+def sum_lines(names: Sequence[str]) -> Iterator[str]:
     """Yields names of layers whose outputs are added; later ones without the common prefix."""
     first, *others = names
-    yield _cut(first)
+    yield first
     for name in others:
         shared = 0
         for one, other in zip(first.split("/"), name.split("/"), strict=False):
             if one != other:
                 break
             shared += 1
-        yield f"+ {_cut('/'.join(name.split('/')[shared:]) or name)}"
+        yield f"+ {'/'.join(name.split('/')[shared:]) or name}"
 
 
 def _cut(name: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vidjax.explain import maps
 from vidjax.explain.back_step import normalize
+from vidjax.explain.captioned_map import in_cells
 from vidjax.explain.compiled_passes import logits_pass
 from vidjax.explain.input_checks import Class
 from vidjax.explain.map_types import Progress
@@ -36,6 +37,8 @@ class SaliencyMap:
       passes: number of forward passes that the map took. A gradient counts as two more.
       seconds: wall time of the map. It includes compilation if the network had to be compiled.
       grid: as in `vidjax.explain.map_types.Heat`.
+      zero: where 0 lies on the scale of `volume`. It matters for signed maps only; it is outside of
+        [0, 1] if all values have the same sign.
     """
 
     name: str
@@ -47,12 +50,24 @@ class SaliencyMap:
     passes: int
     seconds: float
     grid: tuple[int, int, int] | None = None
+    zero: float = 0.0
 
     @property
     def resolution(self) -> str:
         """The map's resolution before upsampling, such as `4x7x7 cells`."""
-        shapes = [self.grid] if self.grid else [own.shape for own in self.cells]
-        return f"{' and '.join('x'.join(map(str, own)) for own in shapes)} cells"
+        return in_cells([self.grid] if self.grid else [own.shape for own in self.cells])
+
+    @property
+    def per_pixel(self) -> bool:
+        """Whether each pixel has a value of its own."""
+        return self.grid is None and any(own.shape == self.volume.shape for own in self.cells)
+
+    @property
+    def around_zero(self) -> np.ndarray:
+        """The map with its signs, float32 `[T, H, W]` in [-1, 1]; 0 stays 0."""
+        centred = self.volume - np.float32(self.zero)
+        largest = np.abs(centred).max()
+        return centred / largest if largest > 0 else centred
 
 
 @each_clip
@@ -116,10 +131,13 @@ def saliency_map(
     begun = time.perf_counter()
     told = {"progress": progress} if progress and chosen.reports else {}
     heat = chosen.function(network, *given, index, layer, **settings, **told)
-    volume = sum_upsampled(heat.cells, opened.size, degree)
+    added = _add_upsampled(heat.cells, opened.size, degree)
+    volume = normalize(added)
     seconds = time.perf_counter() - begun
+    spread = float(added.max() - added.min())
+    zero = -float(added.min()) / spread if spread > 0 else 0.0
     return SaliencyMap(
-        name, index, layer, volume, heat.cells, logits, heat.passes, seconds, heat.grid
+        name, index, layer, volume, heat.cells, logits, heat.passes, seconds, heat.grid, zero
     )
 
 
@@ -139,4 +157,9 @@ def sum_upsampled(
     cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC
 ) -> np.ndarray:
     """Upsamples volumes to a clip and adds them; returns float32 `[T, H, W]` in [0, 1]."""
-    return normalize(np.sum([upsample(own, size, degree) for own in cells], axis=0))
+    return normalize(_add_upsampled(cells, size, degree))
+
+
+def _add_upsampled(cells: tuple[np.ndarray, ...], size: Size, degree: int | None) -> np.ndarray:
+    added: np.ndarray = np.sum([upsample(own, size, degree) for own in cells], axis=0)
+    return added

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # In inches: longer side of a frame, gap between kernels, gap between cells.
 FRAME, BETWEEN, APART = 0.74, 0.14, 0.3
 SIDE, EDGE, HEAD, FOOT = 1.45, 0.15, 0.4, 0.3
-TITLE, CAPTION = 0.24, 0.36
-# The most characters of a caption below a strip of three frames.
+TITLE, CAPTION, CAPTION_LINE = 0.24, 0.36, 0.11
+# The most characters of a line below a strip of three frames.
 _LETTERS = 40
 # The most characters of the first line beside a row, and of the lines below it.
 _HEADING, _LINE = 16, 21
@@ -34,7 +34,7 @@ class Strip:
     """A kernel, or several drawn as one.
 
     Attributes:
-      name: name of its layer.
+      name: name of its layer, or of layers that are added, with ` + ` in between.
       said: its caption, such as number, weight and cells.
       volume: where it is active, `[T, h, w]` in [0, 1], of the size of the cell's small frames.
         None if it has no location in space and time.
@@ -93,7 +93,7 @@ def draw_strips(
         _write(axes, middle, 0.22, figure_text(name, 28), 10, ha="center", weight="bold")
     for row, name in enumerate(rows):
         first, *more = name.split("\n")
-        first, more = ending(first, _HEADING), [figure_text(ending(line, _LINE)) for line in more]
+        first, more = ending(first, _HEADING), [line for text in more for line in _beside(text)]
         top = grid.tops[row] + TITLE
         _write(axes, EDGE, top + 0.08, figure_text(first), 9, weight="bold")
         _write(axes, EDGE, top + 0.18, "\n".join(more), 7, color=FAINT, va="top")
@@ -150,8 +150,15 @@ def _cell_width(cell: Cell) -> float:
 
 
 def _cell_height(cell: Cell, shows: bool) -> float:
-    lines = max(1, len(cell.lines)) + shows
-    return TITLE + lines * (_frame_size(cell)[1] + CAPTION) + BETWEEN
+    wide, high = _frame_size(cell)
+    captions = [_caption_height(line, wide) for line in cell.lines] or [CAPTION]
+    captions += [CAPTION] * shows
+    return TITLE + len(captions) * high + sum(captions) + BETWEEN
+
+
+def _caption_height(line: Sequence[Strip], wide: float) -> float:
+    names = max(len(_name_lines(strip.name, wide)) for strip in line)
+    return CAPTION + (names - 1) * CAPTION_LINE
 
 
 def _cell(axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colours: str) -> None:
@@ -174,21 +181,40 @@ def _cell(axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colour
                 extent = (start + third * wide, start + (third + 1) * wide, top + high, top)
                 axes.imshow(shown, extent=extent, aspect="auto", zorder=3)
             middle = start + 1.5 * wide
-            caption = _said(strip, round(_LETTERS * wide / FRAME))
+            caption = _said(strip, wide)
             settings = {"ha": "center", "va": "top", "gid": "caption"}
             _write(axes, middle, top + high + 0.04, caption, 6.5, **settings)
-        top += high + CAPTION
+        top += high + _caption_height(line, wide)
 
 
-def _said(strip: Strip, longest: int) -> str:
-    """Returns a caption that fits below three frames; a long name keeps its end."""
-    name = ending(strip.name, longest)
-    return "\n".join(filter(None, (figure_text(name), figure_text(strip.said))))
+def _said(strip: Strip, wide: float) -> str:
+    """Returns a caption that fits below three frames."""
+    lines = [*_name_lines(strip.name, wide), strip.said]
+    return "\n".join(figure_text(line) for line in lines if line)
+
+
+def _name_lines(name: str, wide: float) -> list[str]:
+    """Wraps the names of layers that are added; a name that is still too long keeps its end."""
+    longest = round(_LETTERS * wide / FRAME)
+    if len(name) <= longest:
+        return [name]
+    first, *others = name.split(" + ")
+    return [ending(line, longest) for line in (first, *(f"+ {other}" for other in others))]
 
 
 def ending(name: str, longest: int) -> str:
     """Shortens a name at its start, because names of layers differ at their ends."""
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
+
+
+def _beside(text: str) -> list[str]:
+    """Wraps a text beside a row after hyphens; a part that is still too long keeps its end."""
+    lines = [""]
+    for part in text.replace("-", "-\n").split("\n"):
+        if len(lines[-1] + part) > _LINE:
+            lines.append("")
+        lines[-1] += part
+    return [figure_text(ending(line, _LINE)) for line in lines if line]
 
 
 def _write(axes: Any, x: float, y: float, text: str, size: float, **settings: Any) -> Any:

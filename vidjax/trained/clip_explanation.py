@@ -218,8 +218,10 @@ def few_cells(cells: Any, clip: tuple[int, ...], finer: str | None) -> str:
     times, height, width = clip
     if not is_coarse([own.shape for own in cells], (times, height, width)):
         return ""
-    more = f"; --method=maps --layer={finer} maps an earlier layer, which has more" if finer else ""
-    return f"{resolution(cells)} locate coarsely{more}"
+    told = f"The map has only {resolution(cells)}, too coarse to locate much."
+    if not finer:
+        return told
+    return f"{told} For a finer map: vidjax explain --method=maps --layer={finer} ..."
 
 
 def open_clip(trained: Trained, video: Path) -> OpenClip:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from vidjax.explain import maps
 from vidjax.explain.captioned_map import CaptionedMap, cost
 from vidjax.explain.html_page import Panel
@@ -15,6 +17,11 @@ from vidjax.explain.source_video import SourceVideo
 from vidjax.explain.traced_network import trace_network
 from vidjax.explain.upsampling import CUBIC
 from vidjax.trained.clip_explanation import OpenClip, few_cells
+
+# What the colours of a signed map mean.
+SIGNS = "red speaks for the class, blue against it; no colour means 0"
+# Gradients have a few pixels that are so large that nothing else would be visible.
+_PERCENTILE = 99.5
 
 Progress = Callable[[str, int, int], None]
 
@@ -85,14 +92,28 @@ class ClipMaps:
     def _drawn(self, own: SaliencyMap) -> CaptionedMap:
         layer = () if own.layer is None else (own.layer,)
         settings = (f"{name} {value}" for name, value in self.settings.get(own.name, {}).items())
+        chosen = maps.named(own.name)
+        volume = own.around_zero if chosen.signed else own.volume
+        volume, cut = _without_peaks(volume) if own.per_pixel else (volume, ())
         facts = (
             f"{self.label} {self.probability:.1%}",
             own.resolution,
             *layer,
             *settings,
             cost(own.passes, own.seconds),
+            *cut,
         )
-        return CaptionedMap(maps.named(own.name).title, own.volume, facts)
+        if chosen.signed:
+            return CaptionedMap(chosen.title, volume, (*facts, SIGNS), True, SIGNS)
+        return CaptionedMap(chosen.title, volume, facts)
+
+
+def _without_peaks(volume: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Clips a map of pixels, so that few bright ones leave the others visible; and says so."""
+    most = float(np.percentile(np.abs(volume), _PERCENTILE))
+    if most <= 0:
+        return volume, ()
+    return np.clip(volume / most, -1, 1), (f"clipped at the {_PERCENTILE:g}th percentile",)
 
 
 def map_clip(

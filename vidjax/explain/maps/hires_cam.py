@@ -29,5 +29,6 @@ MAPS = (
         draw_hires_cam,
         "Draelos and Carin, arXiv 2011.08891, 2020, section 3",
         rank=40,
+        signed=True,
     ),
 )

@@ -70,5 +70,6 @@ MAPS = (
         SETTINGS,
         layered=False,
         rank=110,
+        signed=True,
     ),
 )

@@ -108,5 +108,6 @@ MAPS = (
         SETTINGS,
         layered=False,
         rank=120,
+        signed=True,
     ),
 )
