@@ -104,11 +104,14 @@ def test_commands_refuse_a_foreign_configuration_in_one_line(run, path, value):
 @pytest.mark.parametrize(
     "setting", ["data.fps=30.0", "model.mean=(0.1,0.2,0.3)", "model.std=(0.1,0.2,0.3)"]
 )
-def test_a_setting_missing_from_a_run_can_be_given(run, setting):
+def test_a_setting_missing_from_a_run_can_be_given(run, tmp_path, setting):
+    video = tmp_path / "x.mp4"
+    video.write_text("no video")
     assert json.loads((run / "config.json").read_text())["data"]["fps"] is None
-    arguments = f"--workdir={run}", "--video=x.mp4", f"--config.{setting}"
+    arguments = f"--workdir={run}", f"--video={video}", f"--config.{setting}"
     done = run_command("experiments.predict", *arguments)
-    assert refusal(done) == "error: x.mp4: no such file\n"
+    # The settings were accepted: only the video is wrong.
+    assert refusal(done).startswith(f"error: {video}: not a readable video")
     wrong = f"--config.{setting.partition('=')[0]}=walk"
     done = run_command("experiments.predict", *arguments[:2], wrong)
     assert setting.partition("=")[0] in refusal(done)
