@@ -49,7 +49,7 @@ def _settings(name: str) -> list[str]:
     """Returns the settings that a name without `config.` may mean, if the command has settings.
 
     Examples:
-      >>> _settings("no_such_setting")
+      >>> _settings("unheard_of")
       []
     """
     if "config" not in flags.FLAGS:
