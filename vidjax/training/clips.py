@@ -128,15 +128,7 @@ def clips(
     if training is None:
         training = split != config.eval.split
     config = _changed(config, split, training, batch_size, epochs)
-    with ProgressLine(silent=not is_first()) as progress:
-        try:
-            experiment = Experiment.open(config, progress.count, training=training)
-        except SplitError as error:
-            if error.split != split:
-                raise
-            raise ValueError(
-                f"split = {split!r}: the videos are in the splits {', '.join(error.known)}"
-            ) from None
+    experiment = _opened(config, split, training)
     videos = experiment.split(config.data.train_split if training else config.eval.split)
     network = experiment.network
     if training:
@@ -155,6 +147,19 @@ def clips(
         )
         length = len(batches)
     return Clips(config, network.classes, training, normalized, length, network, batches)
+
+
+def _opened(config: Config, split: str, training: bool) -> Experiment:
+    """Opens the network and the videos; an error about the split names the argument."""
+    with ProgressLine(silent=not is_first()) as progress:
+        try:
+            return Experiment.open(config, progress.count, training=training)
+        except SplitError as error:
+            if error.split != split:
+                raise
+            raise ValueError(
+                f"split = {split!r}: the videos are in the splits {', '.join(error.known)}"
+            ) from None
 
 
 def _configured(source: Any, settings: Mapping[str, Mapping[str, Any]]) -> Config:
