@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.layers.convolution.onednn.primitive import DTYPES, primitive
+from vidjax.layers.convolution.onednn.layouts import DTYPES
+from vidjax.layers.convolution.onednn.primitive import primitive
 from vidjax.layers.convolution.problem import Problem
 
 TARGET = "vidjax_onednn_convolution"

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
-from collections.abc import Sequence
-from ctypes import c_int, c_int64, c_void_p
+from ctypes import c_int, c_void_p
 
+from vidjax.layers.convolution.onednn.layouts import (
+    DTYPES,
+    any_kernel_layout,
+    clip_layout,
+    is_plain,
+    kernel_layout,
+    sizes_of,
+)
 from vidjax.layers.convolution.onednn.shared_library import Library, OneDNNError, library
+from vidjax.layers.convolution.onednn.threads import computing_threads, converting_threads
 from vidjax.layers.convolution.problem import Problem
 
-DTYPES = {"float32": 3, "bfloat16": 2}
 # Values of oneDNN's enumerations.
-_ANY, _TRAINING, _DIRECT, _USER_SCRATCHPAD = 1, 64, 1, 1
+_TRAINING, _DIRECT, _USER_SCRATCHPAD = 64, 1, 1
 _WEIGHTS_LAYOUT, _DIFF_WEIGHTS_LAYOUT, _SCRATCHPAD_LAYOUT = 131, 132, 136
 _FROM, _TO, _SCRATCHPAD = 1, 17, 80
 _ARGUMENTS = {
@@ -42,6 +48,8 @@ class Primitive:
     Attributes:
       scratch: bytes of memory that a run needs besides its arrays.
       implementation: name of oneDNN's implementation, such as `brgconv:avx512_core`.
+      threads: number of threads that compute it.
+      converts: whether oneDNN's layout of the kernel differs from ours.
     """
 
     def __init__(self, name: str, problem: Problem) -> None:
@@ -50,31 +58,44 @@ class Primitive:
             raise ValueError("oneDNN is not installed: pip install onednn-cpu-gomp")
         self._library, self._name = dnnl, name
         self._layouts = {
-            "x": _channels_last(dnnl, problem.shape, problem.dtype),
-            "g": _channels_last(dnnl, problem.result, problem.dtype),
-            "kernel": _layout(dnnl, *_kernel_sizes(problem), problem.dtype),
+            "x": clip_layout(dnnl, problem.shape, problem.dtype),
+            "g": clip_layout(dnnl, problem.result, problem.dtype),
+            "kernel": kernel_layout(dnnl, problem),
         }
-        attributes = dnnl.create("primitive_attr_create")
-        dnnl.call("primitive_attr_set_scratchpad_mode", attributes, _USER_SCRATCHPAD)
-        description = _description(dnnl, name, problem, self._layouts, attributes)
-        self.implementation = dnnl.implementation(description)
-        what = _DIFF_WEIGHTS_LAYOUT if name == "kernel_gradient" else _WEIGHTS_LAYOUT
-        self._layouts["own"] = c_void_p(dnnl.layout(description, what, 0))
-        self._layouts["scratchpad"] = c_void_p(dnnl.layout(description, _SCRATCHPAD_LAYOUT, 0))
-        ends = ("own", "kernel") if name == "kernel_gradient" else ("kernel", "own")
-        reorder = dnnl.create(
-            "reorder_primitive_desc_create",
-            *(part for end in ends for part in (self._layouts[end], dnnl.engine)),
-            attributes,
-        )
-        self._layouts["reorder"] = c_void_p(dnnl.layout(reorder, _SCRATCHPAD_LAYOUT, 0))
-        self._convolution = dnnl.create("primitive_create", description)
-        self._reorder = dnnl.create("primitive_create", reorder)
+        most = dnnl.max_threads()
+        self.threads = computing_threads(problem, most)
+        self._converting_threads = converting_threads(problem, most)
+        # oneDNN plans memory for so many threads, so that a run must have the same number.
+        with dnnl.limited(self.threads):
+            self._make_convolution(problem)
+        self.converts = not is_plain(dnnl, self._layouts["own"], problem)
+        with dnnl.limited(self._converting_threads):
+            self._make_reorder()
         sizes = {part: _rounded(dnnl.bytes(self._layouts[part])) for part in _PARTS}
         offsets = [sum(list(sizes.values())[:i]) for i in range(len(sizes))]
         self._offsets = dict(zip(_PARTS, offsets, strict=True))
         self.scratch = sum(sizes.values()) + _ALIGNMENT
         self._idle: list[_Run] = []
+
+    def _make_convolution(self, problem: Problem) -> None:
+        dnnl = self._library
+        description = _description(dnnl, self._name, problem, self._layouts, _attributes(dnnl))
+        self.implementation = dnnl.implementation(description)
+        what = _DIFF_WEIGHTS_LAYOUT if self._name == "kernel_gradient" else _WEIGHTS_LAYOUT
+        self._layouts["own"] = c_void_p(dnnl.layout(description, what, 0))
+        self._layouts["scratchpad"] = c_void_p(dnnl.layout(description, _SCRATCHPAD_LAYOUT, 0))
+        self._convolution = dnnl.create("primitive_create", description)
+
+    def _make_reorder(self) -> None:
+        dnnl = self._library
+        ends = ("own", "kernel") if self._name == "kernel_gradient" else ("kernel", "own")
+        description = dnnl.create(
+            "reorder_primitive_desc_create",
+            *(part for end in ends for part in (self._layouts[end], dnnl.engine)),
+            _attributes(dnnl),
+        )
+        self._layouts["reorder"] = c_void_p(dnnl.layout(description, _SCRATCHPAD_LAYOUT, 0))
+        self._reorder = dnnl.create("primitive_create", description)
 
     def run(self, one: int, other: int, result: int, scratch: int) -> None:
         """Computes the pass.
@@ -95,14 +116,17 @@ class Primitive:
         places = dict(zip(_ARRAYS[self._name], (one, other, result), strict=True))
         base = _rounded(scratch)
         places.update((part, base + offset) for part, offset in self._offsets.items())
+        if not self.converts:
+            places["own"] = places["kernel"]
         for part, memory in run.memories:
             self._library.point(memory, places[part])
-        if self._name == "kernel_gradient":
-            steps = ((self._convolution, run.convolution), (self._reorder, run.reorder))
-        else:
-            steps = ((self._reorder, run.reorder), (self._convolution, run.convolution))
-        for primitive, arguments in steps:
-            status = self._library.execute(primitive, run.stream, len(arguments), arguments)
+        steps = [(self._convolution, run.convolution, self.threads)]
+        if self.converts:
+            last = self._name == "kernel_gradient"
+            steps.insert(1 if last else 0, (self._reorder, run.reorder, self._converting_threads))
+        for primitive, arguments, threads in steps:
+            with self._library.limited(threads):
+                status = self._library.execute(primitive, run.stream, len(arguments), arguments)
             if status:
                 raise OneDNNError("dnnl_primitive_execute", status)
         self._idle.append(run)
@@ -172,46 +196,15 @@ def _is_wrong(name: str, problem: Problem) -> bool:
     return name == "kernel_gradient" and problem.dtype == "bfloat16" and is_longer
 
 
+def _attributes(dnnl: Library) -> c_void_p:
+    """Says that the caller gives the memory that a primitive needs."""
+    attributes = dnnl.create("primitive_attr_create")
+    dnnl.call("primitive_attr_set_scratchpad_mode", attributes, _USER_SCRATCHPAD)
+    return attributes
+
+
 def _rounded(address: int) -> int:
     return -(-address // _ALIGNMENT) * _ALIGNMENT
-
-
-def _sizes(values: Sequence[int]) -> ctypes.Array[c_int64]:
-    return (c_int64 * len(values))(*values)
-
-
-def _layout(
-    dnnl: Library, sizes: Sequence[int], strides: Sequence[int] | None, dtype: str
-) -> c_void_p:
-    """Describes an array by sizes in oneDNN's order, and strides in elements.
-
-    If strides are None, oneDNN chooses the layout.
-    """
-    if strides is None:
-        return dnnl.create(
-            "memory_desc_create_with_tag", len(sizes), _sizes(sizes), DTYPES[dtype], _ANY
-        )
-    return dnnl.create(
-        "memory_desc_create_with_strides", len(sizes), _sizes(sizes), DTYPES[dtype], _sizes(strides)
-    )
-
-
-def _channels_last(dnnl: Library, shape: Sequence[int], dtype: str) -> c_void_p:
-    """Describes an array `[B, T, H, W, C]`, whose axes oneDNN orders N, C, D, H, W."""
-    batch, time, height, width, channels = shape
-    row = width * channels
-    strides = (time * height * row, 1, height * row, row, channels)
-    return _layout(dnnl, (batch, channels, time, height, width), strides, dtype)
-
-
-def _kernel_sizes(problem: Problem) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Returns a kernel's sizes and strides in oneDNN's order: groups, outputs, inputs, taps."""
-    taps, inputs, outputs = problem.kernel[:3], problem.kernel[3], problem.outputs
-    steps = tuple(math.prod(problem.kernel[axis + 1 :]) for axis in range(3))
-    if problem.groups == 1:
-        return (outputs, inputs, *taps), (1, outputs, *steps)
-    each = outputs // problem.groups
-    return (problem.groups, each, inputs, *taps), (each, 1, outputs, *steps)
 
 
 def _description(
@@ -222,10 +215,10 @@ def _description(
     attributes: c_void_p,
 ) -> c_void_p:
     """Describes the pass to oneDNN, which chooses the layout of the kernel."""
-    kernel = _layout(dnnl, _kernel_sizes(problem)[0], None, problem.dtype)
+    kernel = any_kernel_layout(dnnl, problem)
     x, g = layouts["x"], layouts["g"]
-    before, after = (_sizes([pad[side] for pad in problem.pads]) for side in range(2))
-    window = (_sizes(problem.strides), _sizes((0, 0, 0)), before, after)
+    before, after = (sizes_of([pad[side] for pad in problem.pads]) for side in range(2))
+    window = (sizes_of(problem.strides), sizes_of((0, 0, 0)), before, after)
     forward = dnnl.create(
         "convolution_forward_primitive_desc_create",
         dnnl.engine, _TRAINING, _DIRECT, x, kernel, None, g, *window, attributes,

@@ -5,11 +5,13 @@ https://uxlfoundation.github.io/oneDNN, C API of version 3.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib.metadata
 import os
 import warnings
+from collections.abc import Iterator
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from typing import Any
 
@@ -26,6 +28,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "stream_create": (_HANDLE, c_void_p, c_int),
     "memory_desc_create_with_strides": (_HANDLE, c_int, _SIZES, c_int, _SIZES),
     "memory_desc_create_with_tag": (_HANDLE, c_int, _SIZES, c_int, c_int),
+    "memory_desc_query": (c_void_p, c_int, c_void_p),
     "memory_create": (_HANDLE, c_void_p, c_void_p, c_void_p),
     "memory_set_data_handle": (c_void_p, c_void_p),
     "primitive_attr_create": (_HANDLE,),
@@ -74,6 +77,25 @@ class Library:
         self.layout.restype, self.layout.argtypes = c_void_p, (c_void_p, c_int, c_int)
         self.bytes = self._functions.dnnl_memory_desc_get_size
         self.bytes.restype, self.bytes.argtypes = c_size_t, (c_void_p,)
+        # The functions of the OpenMP library that oneDNN has loaded. Other builds have none.
+        self._openmp = hasattr(self._functions, "omp_set_num_threads")
+
+    def max_threads(self) -> int:
+        """Returns how many threads oneDNN uses for what the calling thread creates or runs."""
+        return int(self._functions.omp_get_max_threads()) if self._openmp else 1
+
+    @contextlib.contextmanager
+    def limited(self, threads: int) -> Iterator[None]:
+        """Sets the number of threads for what the calling thread creates or runs inside."""
+        before = self.max_threads()
+        if before == threads:
+            yield
+            return
+        self._functions.omp_set_num_threads(threads)
+        try:
+            yield
+        finally:
+            self._functions.omp_set_num_threads(before)
 
     def call(self, name: str, *arguments: Any) -> None:
         """Calls the C function `dnnl_<name>`.
