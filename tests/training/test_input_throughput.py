@@ -39,12 +39,20 @@ def test_measuring_ends_after_a_time_but_not_before_a_batch():
 
 
 def test_the_first_step_is_excluded_and_the_line_is_printed_once():
-    told = []
-    balance = InputThroughput(100.0, lambda line, rates: told.append((line, rates)), steps=3)
-    for pause in (0.2, 0.05, 0.05, 0.05):
+    told, measured = [], []
+
+    def measure():
+        measured.append(len(pauses))
+        return 100.0
+
+    balance = InputThroughput(measure, lambda line, rates: told.append((line, rates)), steps=3)
+    pauses = [0.05, 0.05, 0.05, 0.2]
+    while pauses:
         balance.begin()
-        time.sleep(pause)
+        time.sleep(pauses.pop())
         balance.end(np.zeros(1), clips=2)
+    # After three steps, so that the first one does not wait for it.
+    assert measured == [1]
     ((line, rates),) = told
     assert rates["step_clips_per_second"] == pytest.approx(40, rel=0.2)
     assert rates["input_clips_per_second"] == 100

@@ -54,6 +54,13 @@ class Clock:
         yield
         self._waited += time.monotonic() - start
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Does not count the time inside the context as time of the lap."""
+        start = time.monotonic()
+        yield
+        self._lap_start += time.monotonic() - start
+
     def count(self, clips: int, multiply_adds: int) -> None:
         """Counts one step."""
         self._steps += 1

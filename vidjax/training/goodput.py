@@ -42,7 +42,8 @@ class Spent(msgspec.Struct):
     Attributes:
       step: step of the run.
       began: when the start began, in seconds since 1970.
-      starting: seconds until the training step was compiled, without the seconds of `compiling`.
+      starting: seconds until the training step was compiled, without the seconds of `compiling`,
+        and seconds in which the input rate was measured.
       compiling: seconds of compilation. The other fields are seconds of their kinds.
     """
 

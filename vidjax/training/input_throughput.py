@@ -1,4 +1,4 @@
-"""Checks at the start of a run whether the input pipeline keeps up with the training step."""
+"""Checks after the first steps of a run whether the input pipeline keeps up with them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import grain
 import jax
 
 from vidjax.data.pipeline import prefetch
+
+STEPS = 4
 
 
 def input_rate(batches: grain.MapDataset, threads: int, first: int, seconds: float = 0.3) -> float:
@@ -41,15 +43,18 @@ class InputThroughput:
     """Times the first steps of a run and compares them with the input rate.
 
     Args:
-      given: clips per second of the input pipeline.
+      measure: measures the input rate, in clips per second. It is called after the timed steps.
       tell: called once with the line to print and with both rates.
       steps: number of steps to time; the first does not count.
     """
 
     def __init__(
-        self, given: float, tell: Callable[[str, dict[str, float]], None], steps: int = 4
+        self,
+        measure: Callable[[], float],
+        tell: Callable[[str, dict[str, float]], None],
+        steps: int = STEPS,
     ) -> None:
-        self._given, self._tell, self._left = given, tell, steps
+        self._measure, self._tell, self._left = measure, tell, steps
         self._rates: list[float] = []
 
     def begin(self) -> None:
@@ -64,9 +69,9 @@ class InputThroughput:
         self._rates.append(clips / max(time.monotonic() - self._start, 1e-9))
         self._left -= 1
         if not self._left:
-            needed = statistics.median(self._rates[1:])
-            numbers = {"input_clips_per_second": self._given, "step_clips_per_second": needed}
-            self._tell(sentence(self._given, needed), numbers)
+            given, needed = self._measure(), statistics.median(self._rates[1:])
+            numbers = {"input_clips_per_second": given, "step_clips_per_second": needed}
+            self._tell(sentence(given, needed), numbers)
 
 
 def sentence(given: float, needed: float) -> str:

@@ -42,7 +42,7 @@ from vidjax.training.clock import Clock
 from vidjax.training.compile_step import Compiled, compile_cost, compile_step
 from vidjax.training.goodput_log import GoodputLog
 from vidjax.training.initial_weights import resolve, start_from
-from vidjax.training.input_throughput import InputThroughput, input_rate
+from vidjax.training.input_throughput import STEPS, InputThroughput, input_rate
 from vidjax.training.meter import EPOCH, Meter, NonFiniteError
 from vidjax.training.metric_writer import MetricWriter, progress_text
 from vidjax.training.open_writers import OpenWriters, check_writers
@@ -151,7 +151,8 @@ class _Run:
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
         )
-        self._rate = multigrid.scaled_by_batch(rate, self._table)
+        # Compiled as a whole; otherwise the first log line compiles each of its operations.
+        self._rate = jax.jit(multigrid.scaled_by_batch(rate, self._table))
         self._optimizer = self._network.optimizer(self._rate)
         self._batches = multigrid.batches(config, source, self._table)
         self._scorer = scorer
@@ -252,7 +253,7 @@ class _Run:
             compiled = self._compile(state, step)
             # Compile times differ between processes by more than a transport's timeout.
             barrier("the first step")
-        throughput = self._measure_input(step)
+        throughput = self._input_throughput(step)
         self._timer.switch_to("steps")
         self._goodput.log(step)
         self._clock.restart_lap()
@@ -312,12 +313,18 @@ class _Run:
         self._writer.write_timing(step, "compile", compile_cost(list(compiled.values())))
         return compiled
 
-    def _measure_input(self, step: int) -> InputThroughput:
+    def _input_throughput(self, step: int) -> InputThroughput:
+        first = min(step + STEPS, self.plan.total - 1)
+
+        def measure() -> float:
+            with self._clock.paused(), self._timer.phase("starting"):
+                return input_rate(self._batches, self._config.data.threads, first)
+
         def tell(line: str, rates: dict[str, float]) -> None:
             self._writer.write_timing(step, "input_throughput", rates)
             self._progress.note(line)
 
-        return InputThroughput(input_rate(self._batches, self._config.data.threads, step), tell)
+        return InputThroughput(measure, tell)
 
     def _load(self) -> dict[str, np.ndarray]:
         batch: dict[str, np.ndarray] = next(self._data)
