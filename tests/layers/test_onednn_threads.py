@@ -89,21 +89,26 @@ def test_a_run_has_the_threads_that_it_was_compiled_for(name, problem):
         check(several, name, problem)
 
 
+def fail_inside(dnnl):
+    with dnnl.limited(1):
+        assert dnnl.max_threads() == 1
+        raise RuntimeError("stop")
+
+
 def test_the_callers_number_of_threads_is_restored():
     dnnl = library()
     with dnnl.limited(3):
         check(Primitive("forward", SMALL), "forward", SMALL)
         assert dnnl.max_threads() == 3
-        with pytest.raises(RuntimeError, match="stop"), dnnl.limited(1):
-            assert dnnl.max_threads() == 1
-            raise RuntimeError("stop")
+        with pytest.raises(RuntimeError, match="stop"):
+            fail_inside(dnnl)
         assert dnnl.max_threads() == 3
 
 
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("name", PASSES)
 def test_kernels_are_only_copied_where_layouts_differ(name, groups):
-    """A layout taken for ours by mistake would give a wrong result for kernels of random numbers."""
+    """A layout that is taken for ours by mistake gives a wrong result for random kernels."""
     converts = set()
     for outputs in OUTPUTS:
         problem = problem_of((2, 3, 5, 5, 16), (3, 3, 3, 16 // groups, outputs), groups=groups)

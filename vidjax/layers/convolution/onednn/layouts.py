@@ -89,9 +89,7 @@ def _kernel_axes(problem: Problem) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (problem.groups, each, inputs, *taps), (each, 1, outputs, *steps)
 
 
-def _strided(
-    dnnl: Library, sizes: Sequence[int], strides: Sequence[int], dtype: str
-) -> c_void_p:
+def _strided(dnnl: Library, sizes: Sequence[int], strides: Sequence[int], dtype: str) -> c_void_p:
     """Describes an array by sizes in oneDNN's order, and strides in elements."""
     return dnnl.create(
         "memory_desc_create_with_strides",

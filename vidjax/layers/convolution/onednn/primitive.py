@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 from ctypes import c_int, c_void_p
+from dataclasses import dataclass
 
 from vidjax.layers.convolution.onednn.layouts import (
     DTYPES,
@@ -71,10 +73,10 @@ class Primitive:
         self.converts = not is_plain(dnnl, self._layouts["own"], problem)
         with dnnl.limited(self._converting_threads):
             self._make_reorder()
-        sizes = {part: _rounded(dnnl.bytes(self._layouts[part])) for part in _PARTS}
-        offsets = [sum(list(sizes.values())[:i]) for i in range(len(sizes))]
+        sizes = [_rounded(dnnl.bytes(self._layouts[part])) for part in _PARTS]
+        *offsets, whole = itertools.accumulate(sizes, initial=0)
         self._offsets = dict(zip(_PARTS, offsets, strict=True))
-        self.scratch = sum(sizes.values()) + _ALIGNMENT
+        self.scratch = whole + _ALIGNMENT
         self._idle: list[_Run] = []
 
     def _make_convolution(self, problem: Problem) -> None:
@@ -112,49 +114,61 @@ class Primitive:
         try:
             run = self._idle.pop()
         except IndexError:
-            run = _Run(self._library, self._name, self._layouts)
-        places = dict(zip(_ARRAYS[self._name], (one, other, result), strict=True))
-        base = _rounded(scratch)
-        places.update((part, base + offset) for part, offset in self._offsets.items())
-        if not self.converts:
-            places["own"] = places["kernel"]
-        for part, memory in run.memories:
-            self._library.point(memory, places[part])
-        steps = [(self._convolution, run.convolution, self.threads)]
-        if self.converts:
-            last = self._name == "kernel_gradient"
-            steps.insert(1 if last else 0, (self._reorder, run.reorder, self._converting_threads))
-        for primitive, arguments, threads in steps:
+            run = self._new_run()
+        addresses = (one, other, result, _rounded(scratch))
+        for memory, array, offset in run.memories:
+            self._library.point(memory, addresses[array] + offset)
+        for primitive, arguments, threads in run.steps:
             with self._library.limited(threads):
                 status = self._library.execute(primitive, run.stream, len(arguments), arguments)
             if status:
                 raise OneDNNError("dnnl_primitive_execute", status)
         self._idle.append(run)
 
-
-class _Run:
-    """The oneDNN objects of one run; each thread that runs the same primitive has its own."""
-
-    def __init__(self, dnnl: Library, name: str, layouts: dict[str, c_void_p]) -> None:
+    def _new_run(self) -> _Run:
+        dnnl, numbers = self._library, _ARGUMENTS[self._name]
         made = {
             part: dnnl.create("memory_create", layout, dnnl.engine, None)
-            for part, layout in layouts.items()
+            for part, layout in self._layouts.items()
         }
-        self.memories = [(part, memory) for part, memory in made.items() if memory]
-        self.stream = dnnl.stream()
-        numbers = _ARGUMENTS[name]
-        self.convolution = _arguments(
-            {
-                numbers["x"]: made["x"],
-                numbers["kernel"]: made["own"],
-                numbers["g"]: made["g"],
-                _SCRATCHPAD: made["scratchpad"],
-            }
-        )
-        ends = ("own", "kernel") if name == "kernel_gradient" else ("kernel", "own")
-        self.reorder = _arguments(
-            {_FROM: made[ends[0]], _TO: made[ends[1]], _SCRATCHPAD: made["reorder"]}
-        )
+        convolution = {
+            numbers["x"]: made["x"],
+            numbers["kernel"]: made["own"],
+            numbers["g"]: made["g"],
+            _SCRATCHPAD: made["scratchpad"],
+        }
+        steps = [(self._convolution, _arguments(convolution), self.threads)]
+        if self.converts:
+            last = self._name == "kernel_gradient"
+            ends = ("own", "kernel") if last else ("kernel", "own")
+            reorder = {_FROM: made[ends[0]], _TO: made[ends[1]], _SCRATCHPAD: made["reorder"]}
+            steps.insert(
+                1 if last else 0, (self._reorder, _arguments(reorder), self._converting_threads)
+            )
+        memories = [(memory, *self._place(part)) for part, memory in made.items() if memory]
+        return _Run(memories, steps, dnnl.stream())
+
+    def _place(self, part: str) -> tuple[int, int]:
+        """Returns which of a run's four addresses a part belongs to, and how far behind it lies."""
+        if part == "own" and not self.converts:
+            part = "kernel"
+        arrays = _ARRAYS[self._name]
+        return (arrays.index(part), 0) if part in arrays else (len(arrays), self._offsets[part])
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The oneDNN objects of one run; each thread that runs the same primitive has its own.
+
+    Attributes:
+      memories: each part of the memory, and its place (`Primitive._place`).
+      steps: primitives in their order, with their arguments and number of threads.
+      stream: the stream that runs them.
+    """
+
+    memories: list[tuple[c_void_p, int, int]]
+    steps: list[tuple[c_void_p, ctypes.Array[_Argument], int]]
+    stream: c_void_p
 
 
 @functools.cache
