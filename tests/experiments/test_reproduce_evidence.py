@@ -13,6 +13,7 @@ from experiments.reproduce.plan import Plan
 from experiments.reproduce.table import find_tables
 from tests.commands import refusal, run_command
 from vidjax.evaluation.cost import count_cost
+from vidjax.evaluation.frame_choices import count_frame_choices
 from vidjax.models.registry import create_model
 from vidjax.run.config import from_mapping
 
@@ -61,16 +62,46 @@ def test_gates_warm_up_for_half_of_the_training():
     assert config.model.options["gate_warmup_steps"] == steps // 2
 
 
-def test_the_narrow_network_costs_as_much_as_multi_temporal_convolutions():
-    (table,) = find_tables(["evidence.mtconv"])
-    costs = {}
-    for row in ("r3d", "narrow", "mtconv"):
-        config = from_mapping(table.setups["small"]["marionette"].config(row))
-        network = create_model(config.model.name, num_classes=16, **config.model.options)
-        clip = (config.clip.frames, config.clip.size, config.clip.size)
-        costs[row] = count_cost(network, clip).macs
-    assert costs["narrow"] == pytest.approx(costs["mtconv"], rel=0.05)
-    assert costs["r3d"] > 1.05 * costs["narrow"]
+def network_of(table, row):
+    """Creates the network of a row at the scale `small`; returns it with its clip."""
+    (table,) = find_tables([table])
+    config = from_mapping(table.setups["small"]["marionette"].config(row))
+    network = create_model(config.model.name, num_classes=16, **config.model.options)
+    return network, (config.clip.frames, config.clip.size, config.clip.size)
+
+
+@pytest.mark.parametrize(
+    ("table", "wide", "pairs"),
+    [
+        ("evidence.mtconv", "r3d", {"narrow": "mtconv"}),
+        (
+            "evidence.mtnet",
+            "one",
+            {"one_narrow": "selected_7_8", "one_narrowest": "selected_1_2"},
+        ),
+    ],
+)
+def test_narrow_networks_cost_as_much_as_multi_temporal_convolutions(table, wide, pairs):
+    costs = {
+        row: count_cost(*network_of(table, row)).macs for row in (wide, *pairs, *pairs.values())
+    }
+    for narrow, row in pairs.items():
+        assert costs[narrow] == pytest.approx(costs[row], rel=0.05)
+        assert costs[wide] > 1.05 * costs[narrow]
+
+
+@pytest.mark.parametrize("share", ["7_8", "1_2"])
+def test_ways_to_halve_the_frames_cost_the_same(share):
+    costs = {
+        count_cost(*network_of("evidence.mtnet", f"{frames}_{share}")).macs
+        for frames in ("selected", "strided", "pooled")
+    }
+    assert len(costs) == 1
+
+
+def test_every_selection_of_networks_that_choose_frames_has_a_choice():
+    choices = count_frame_choices(*network_of("evidence.mtnet", "selected_7_8"))
+    assert choices.choosing == choices.total > 0
 
 
 def test_a_row_starts_from_the_network_of_its_base_with_the_same_seed(tmp_path):
