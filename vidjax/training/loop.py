@@ -148,9 +148,7 @@ class _Run:
         # Includes the ends under earlier durations, where the run is evaluated too.
         self._ends = changed_duration.ends(workdir, self._network, len(source))
         self._table = multigrid.make_schedule(self._network, self.plan)
-        rate = learning_rate(
-            config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
-        )
+        rate = learning_rate(config, total=plan.total, steps_per_epoch=plan.steps_per_epoch)
         # Compiled as a whole; otherwise the first log line compiles each of its operations.
         self._rate = jax.jit(multigrid.scaled_by_batch(rate, self._table))
         self._optimizer = self._network.optimizer(self._rate)
