@@ -40,8 +40,8 @@ _METHODS: dict[str, dict[str, Any]] = {
 }
 _ROWS = (
     Row("one", "delta = 1", 82.2),
-    Row("one_narrow", "delta = 1, as much as 7/8"),
-    Row("one_narrowest", "delta = 1, as much as 1/2"),
+    Row("one_narrow", "delta = 1, same cost as 7/8"),
+    Row("one_narrowest", "delta = 1, same cost as 1/2"),
     Row("selected_7_8", "delta = 7/8, chosen frames", 83.4),
     Row("strided_7_8", "delta = 7/8, strided frames"),
     Row("pooled_7_8", "delta = 7/8, pooled frames", 80.7),
