@@ -15,7 +15,7 @@ from ..runs.statistics import Interval, interval
 from .contrasts import Contrast
 from .plan import Plan
 from .results import Result
-from .variance_components import over_videos
+from .variance_components import Components, components, over_videos
 
 # Metrics that are means over test videos, so that other videos can be drawn.
 _OF_VIDEOS = ("top1", "timed_top1")
@@ -33,11 +33,13 @@ class ContrastResult:
       by_seed: difference of each of these seeds.
       over_seeds: their mean with the 95 % Student-t interval.
       over_videos: their mean with the mixed model's 95 % interval for other seeds and videos; NaN
-        for metrics that are not means over test videos.
+        for metrics that are not means over test videos. If each seed is tested on videos of its
+        own, differences between seeds contain those between videos, and it is `over_seeds`.
       p: p-value of the paired t-test over seeds.
       corrected: the same after Holm's correction; `p` itself for the primary contrast.
-      videos: whether each video is right, `[seeds, 2, videos]` with the reference first; no videos
-        for metrics that are not means over them.
+      videos: for each seed whether each video is right, bool `[2, videos]` with the reference
+        first; none for metrics that are not means over videos.
+      same_videos: whether all seeds were tested on the same videos.
     """
 
     contrast: Contrast
@@ -49,7 +51,8 @@ class ContrastResult:
     over_videos: Interval
     p: float
     corrected: float
-    videos: np.ndarray
+    videos: tuple[np.ndarray, ...]
+    same_videos: bool
 
     @property
     def tests(self) -> tuple[McNemar, ...]:
@@ -57,9 +60,21 @@ class ContrastResult:
         return tuple(mcnemar(*each) for each in self.videos)
 
     @property
-    def differences(self) -> np.ndarray:
-        """The row minus its reference, `[seeds, videos]`."""
-        return _differences(self.videos)
+    def test_videos(self) -> int:
+        """Number of test videos of a seed, on average; 0 if the metric is no mean over them."""
+        return round(float(np.mean([each.shape[1] for each in self.videos]))) if self.videos else 0
+
+    @property
+    def variances(self) -> Components | None:
+        """The variances of the difference; None for fewer than two seeds or videos.
+
+        If each seed has videos of its own, everything is variance between seeds.
+        """
+        if len(self.videos) < 2 or self.test_videos < 2:
+            return None
+        if not self.same_videos:
+            return Components(float(np.var(self.by_seed, ddof=1)), 0.0, 0.0)
+        return components(_differences(self.videos))
 
 
 def evaluate(plan: Plan, results: Sequence[Result]) -> list[ContrastResult]:
@@ -114,7 +129,7 @@ def _one(
         for reference, row in pairs
     ]
     videos = _videos(contrast, pairs)
-    unknown = Interval(float("nan"), float("nan"))
+    same = len({frozenset(reference.correct) for reference, _ in pairs}) == 1
     p = paired_p(by_seed)
     return ContrastResult(
         contrast,
@@ -123,25 +138,33 @@ def _one(
         tuple(seeds),
         tuple(by_seed),
         interval(by_seed),
-        over_videos(_differences(videos)) if videos.size else unknown,
+        _over_videos(by_seed, videos, same),
         p,
         p,
         videos,
+        same,
     )
 
 
-def _videos(contrast: Contrast, pairs: Sequence[Sequence[Result]]) -> np.ndarray:
-    """Returns `[seeds, 2, videos]`; only timed classes, if the metric is theirs."""
-    if not pairs or contrast.metric not in _OF_VIDEOS:
-        return np.zeros((0, 2, 0), bool)
-    first = pairs[0][0]
-    for reference, _ in pairs:
-        aligned(first, reference)
-    every = np.array([aligned(*pair) for pair in pairs])
-    if contrast.metric != "timed_top1":
-        return every
-    return every[..., [video in first.timed for video in sorted(first.correct)]]
+def _over_videos(by_seed: Sequence[float], videos: Sequence[np.ndarray], same: bool) -> Interval:
+    if not videos:
+        return Interval(float("nan"), float("nan"))
+    return over_videos(_differences(videos)) if same else interval(by_seed)
 
 
-def _differences(videos: np.ndarray) -> np.ndarray:
-    return np.subtract(*videos.astype(float).swapaxes(0, 1)[::-1])
+def _videos(contrast: Contrast, pairs: Sequence[Sequence[Result]]) -> tuple[np.ndarray, ...]:
+    """Returns `[2, videos]` of each seed; only timed classes, if the metric is theirs."""
+    if contrast.metric not in _OF_VIDEOS:
+        return ()
+    every = [(reference, aligned(reference, row)) for reference, row in pairs]
+    if contrast.metric == "top1":
+        return tuple(right for _, right in every)
+    return tuple(
+        right[:, [video in reference.timed for video in sorted(reference.correct)]]
+        for reference, right in every
+    )
+
+
+def _differences(videos: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the row minus its reference, `[seeds, videos]`."""
+    return np.subtract(*np.array(videos, float).swapaxes(0, 1)[::-1])

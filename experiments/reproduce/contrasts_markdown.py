@@ -33,6 +33,9 @@ _PRIMARY = (
     "The primary contrast is in bold, and its p-value is taken as it is; *p, Holm* corrects those "
     "of the other {others} contrasts together."
 )
+_OWN_VIDEOS = (
+    " Each seed has test videos of its own, so the interval over seeds is for other videos as well."
+)
 _NO_PRIMARY = "No contrast is primary; *p, Holm* corrects the p-values of all {others} together."
 
 
@@ -43,6 +46,8 @@ def render(contrasts: Sequence[ContrastResult]) -> list[str]:
     others = sum(not each.primary for each in contrasts)
     text = _NO_PRIMARY if others == len(contrasts) else _PRIMARY
     meaning = _MEANING.format(corrected=text.format(others=others))
+    if not all(each.same_videos for each in contrasts if each.seeds):
+        meaning += _OWN_VIDEOS
     parts = ["## Contrasts", meaning, rows(COLUMNS, [list(_cells(each)) for each in contrasts])]
     if known := power_figure.measurable(contrasts):
         parts += [power_figure.sentence(known), f"![which difference can be seen]({POWER})"]

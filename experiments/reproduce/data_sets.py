@@ -13,8 +13,12 @@ from ml_collections import ConfigDict
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing, writing_bytes
 
-# The folds of jhmdb share no source video; the last one is the test set.
-TEST_FOLD = "3"
+from .folds import JHMDB, UT_INTERACTION, Folds
+
+# Real videos whose last fold is for testing.
+_LAST_FOLD = {"jhmdb": JHMDB}
+# Real videos whose fold for testing is the seed of the run.
+_FOLD_OF_SEED = {"jhmdb_folds": JHMDB, "ut_interaction_folds": UT_INTERACTION}
 # Data sets that are downloaded and need no folder.
 DOWNLOADED = ("cifar100",)
 # A tenth of CIFAR-100: 100 training and 50 test pictures of each class.
@@ -31,7 +35,7 @@ def located(config: ConfigDict, dataset: str, output: Path, data_dir: Path) -> C
     """Sets where the videos and their prepared form are, and returns the configuration.
 
     Args:
-      config: configuration of a row.
+      config: configuration of a row, with the seed of the run.
       dataset: as in `locate`.
       output: folder for manifests.
       data_dir: folder of prepared data sets.
@@ -49,9 +53,10 @@ def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
 
     Args:
       dataset: `marionette`, which is generated, or a name that begins with `marionette_`; `jhmdb`
-        or `cifar100_small`, whose manifests are written to `output`; or a published data set, which
-        `config` names.
-      config: configuration of a row.
+        or `cifar100_small`, whose manifests are written to `output`; `jhmdb_folds` or
+        `ut_interaction_folds`, where the run of seed s is tested on fold s; or a published data
+        set, which `config` names.
+      config: configuration of a row, with the seed of the run.
       output: folder for manifests and pictures.
 
     Raises:
@@ -66,11 +71,13 @@ def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
         if not manifest.is_file():
             write_pictures(_archive(), manifest)
         return {"name": "video_folder", "manifest": str(manifest), "root": str(manifest.parent)}
-    if dataset == "jhmdb":
-        manifest = output / "jhmdb.csv"
-        write_folds(_clips_list(), manifest)
-        root = str(_clips_list().parent)
-        return {"name": "video_folder", "manifest": str(manifest), "root": root}
+    if folds := _folds(dataset):
+        last = dataset in _LAST_FOLD
+        test = folds.count - 1 if last else config.seed % folds.count
+        manifest = output / (f"{dataset}.csv" if last else f"{dataset}-{test}.csv")
+        folds.write(clips_folder(), test, manifest)
+        root = (clips_folder() / folds.source).parent
+        return {"name": "video_folder", "manifest": str(manifest), "root": str(root)}
     return {}
 
 
@@ -78,8 +85,9 @@ def absence(dataset: str, config: ConfigDict) -> str:
     """Returns why the videos are absent, or an empty text; arguments as in `locate`."""
     if _is_generated(dataset):
         return ""
-    if dataset in ("jhmdb", PICTURES):
-        file = _clips_list() if dataset == "jhmdb" else _archive()
+    folds = _folds(dataset)
+    if folds or dataset == PICTURES:
+        file = clips_folder() / folds.source if folds else _archive()
         absent = "is absent; set VIDJAX_SHARED to the folder that holds clips/"
         return "" if file.is_file() else f"{dataset}: {file} {absent}"
     if as_path(config.data.manual_dir).exists() or config.data.name in DOWNLOADED:
@@ -94,8 +102,9 @@ def _is_generated(dataset: str) -> bool:
     return dataset.partition("_")[0] == "marionette"
 
 
-def _clips_list() -> Path:
-    return clips_folder() / "manifest.csv"
+def _folds(dataset: str) -> Folds | None:
+    """Returns the folds of real videos; None for other data sets."""
+    return (_LAST_FOLD | _FOLD_OF_SEED).get(dataset)
 
 
 def _archive() -> Path:
@@ -105,24 +114,6 @@ def _archive() -> Path:
 def clips_folder() -> Path:
     """Returns the folder of real videos, which is in the folder that `VIDJAX_SHARED` names."""
     return Path(os.environ.get("VIDJAX_SHARED", "../shared")).absolute() / "clips"
-
-
-def write_folds(source: Path, manifest: Path) -> None:
-    """Writes the jhmdb clips of a list as a manifest: folds 0 to 2 for training, 3 for testing.
-
-    Args:
-      source: CSV with the columns file, label, group, dataset and fold.
-      manifest: CSV to write, with the columns path, label, split and group.
-    """
-    with source.open(newline="", encoding="utf-8") as stream:
-        clips = [clip for clip in csv.DictReader(stream) if clip["dataset"] == "jhmdb"]
-    make_folder(manifest.parent)
-    with writing(manifest) as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["path", "label", "split", "group"])
-        for clip in clips:
-            split = "test" if clip["fold"] == TEST_FOLD else "train"
-            writer.writerow([clip["file"], clip["label"], split, clip["group"]])
 
 
 def write_pictures(archive: Path, manifest: Path) -> None:

@@ -96,8 +96,9 @@ class Plan:
         runs = []
         for seed, name in itertools.product(seeds, datasets):
             for row in table.rows_on(scale, name) if seed in setups[name].seeds else ():
-                config = located(setups[name].config(row.name), name, output, data_dir)
+                config = setups[name].config(row.name)
                 config.seed = seed
+                config = located(config, name, output, data_dir)
                 if choice := chosen.get(name, {}).get(row.name):
                     config.optimizer.lr = choice.rate
                     config.train.duration = choice.duration

@@ -11,7 +11,7 @@ from vidjax.untrusted_names import figure_text
 
 from .contrast_results import ContrastResult
 from .power import detectable
-from .variance_components import Components, components
+from .variance_components import Components
 
 _SEEDS = range(2, 21)
 _VIDEOS = (200, 500, 2000, 10_000)
@@ -20,7 +20,7 @@ _TICKS = (0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100)
 
 def measurable(contrasts: Sequence[ContrastResult]) -> ContrastResult | None:
     """Returns the first contrast with known variances: with two finished seeds and two videos."""
-    return next((each for each in contrasts if min(each.differences.shape) >= 2), None)
+    return next((each for each in contrasts if each.variances), None)
 
 
 def draw(file: Path, found: ContrastResult) -> None:
@@ -33,12 +33,12 @@ def draw(file: Path, found: ContrastResult) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    variances, videos = components(found.differences), found.differences.shape[1]
+    variances, videos = _variances(found), found.test_videos
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     # A curve that would lie on the plan's own is left out.
-    others = [count for count in _VIDEOS if not 0.8 < count / videos < 1.25]
-    for number, count in enumerate(sorted([*others, videos, math.inf])):
+    others = [*(count for count in _VIDEOS if not 0.8 < count / videos < 1.25), math.inf]
+    for number, count in enumerate(sorted([*(others if found.same_videos else ()), videos])):
         points = [100 * detectable(variances, seeds, count) for seeds in _SEEDS]
         label = "any number of videos" if math.isinf(count) else f"{count:,.0f} videos"
         width = 2.5 if count == videos else 1.2
@@ -69,13 +69,18 @@ def draw(file: Path, found: ContrastResult) -> None:
 
 def sentence(found: ContrastResult) -> str:
     """Describes the difference that the plan can detect."""
-    variances, videos = components(found.differences), found.differences.shape[1]
+    variances, videos = _variances(found), found.test_videos
     own = 100 * detectable(variances, found.planned, videos)
     return (
         f"With {found.planned} seeds and {videos} test videos the plan finds a difference of "
         f"{own:.1f} points with a chance of 80 % at p < 0.05 ({_in_words(variances)}, from "
         f"{len(found.seeds)} finished seeds of {found.contrast.name})."
     )
+
+
+def _variances(found: ContrastResult) -> Components:
+    assert found.variances
+    return found.variances
 
 
 def _in_words(variances: Components) -> str:

@@ -88,8 +88,9 @@ def trials(
             raise ValueError(f"--tune: {table.name} has no grid for {dataset} at scale {scale}")
         grid = itertools.product(setup.tuning.rates, setup.tuning.durations)
         for (rate, duration), row in itertools.product(grid, table.rows_on(scale, dataset)):
-            config = located(setup.config(row.name), dataset, output, data_dir)
+            config = setup.config(row.name)
             config.seed = setup.tuning.seed
+            config = located(config, dataset, output, data_dir)
             config.optimizer.lr, config.train.duration = rate, duration
             config.eval.split = VALIDATION
             place = table.folder(scale, output) / FOLDER / dataset / row.name

@@ -95,6 +95,27 @@ def test_the_text_has_the_detectable_difference_of_the_plan(written):
     assert (plan.folder / "power.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_seeds_with_videos_of_their_own_are_compared_seed_by_seed(tmp_path):
+    plan = plan_of(NAMED, tmp_path)
+    for run in plan.runs:
+        finish(run, range(RIGHT[run.row][run.seed]), 40, 1.0)
+        # The test videos of a seed, as with folds, are in no other seed.
+        (file,) = (run.workdir / "eval").glob("test-*-predictions.csv")
+        head, *lines = file.read_text().splitlines()
+        file.write_text("\n".join([head, *(f"fold{run.seed}-{line}" for line in lines)]))
+    text = write_report(plan).read_text()
+    found = evaluate(plan, [read_result(run, ("b",)) for run in plan.runs])
+    (primary,) = (each for each in found if each.primary)
+    assert not primary.same_videos
+    by_hand = differences("method", "top1")
+    assert primary.over_videos == primary.over_seeds
+    assert primary.over_seeds.mean == pytest.approx(by_hand.mean())
+    assert primary.variances.seeds == pytest.approx(np.var(by_hand, ddof=1))
+    assert [test.c - test.b for test in primary.tests] == pytest.approx(VIDEOS * by_hand)
+    assert "With 4 seeds and 40 test videos the plan finds a difference of" in text
+    assert "Each seed has test videos of its own" in text
+
+
 def test_the_figure_has_a_line_per_contrast_and_a_dot_per_seed(written):
     plan, _, _ = written
     results = [read_result(run, ("b",)) for run in plan.runs]

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_the_digest_detects_a_change_of_one_letter(tmp_path, monkeypatch):
 
 def test_jhmdb_is_every_clip_once_with_the_last_fold_for_testing(shared, tmp_path):
     manifest = tmp_path / "jhmdb.csv"
-    data_sets.write_folds(shared / "clips" / "manifest.csv", manifest)
+    data_sets.locate("jhmdb", synthetic.get_config(), tmp_path)
     with manifest.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     listed = {row["path"] for row in rows}
@@ -145,6 +146,31 @@ def test_jhmdb_is_every_clip_once_with_the_last_fold_for_testing(shared, tmp_pat
         ("train", "2"),
         ("test", "3"),
     }
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folds", "videos"), [("jhmdb_folds", 4, 746), ("ut_interaction_folds", 5, 60)]
+)
+def test_each_seed_is_tested_on_a_fold_of_its_own(shared, tmp_path, dataset, folds, videos):
+    tested = Counter[str]()
+    config = synthetic.get_config()
+    for config.seed in range(folds):
+        found = data_sets.locate(dataset, config, tmp_path)
+        with open(found["manifest"], newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert len(rows) == videos
+        assert all((Path(found["root"]) / row["path"]).is_file() for row in rows)
+        of_split = {
+            split: [row for row in rows if row["split"] == split] for split in ("train", "test")
+        }
+        tested.update(row["path"] for row in of_split["test"])
+        groups = [{row["group"] for row in each} for each in of_split.values()]
+        assert not set.intersection(*groups)
+        # Every class is learnt and tested.
+        train, test = ({row["label"] for row in each} for each in of_split.values())
+        assert train == test
+    assert len(tested) == videos
+    assert {*tested.values()} == {1}
 
 
 def test_absent_videos_are_named(tmp_path, monkeypatch):
