@@ -1,27 +1,17 @@
 """MTNets that choose frames, against strided and pooled frames and against one branch.
 
-The network is mtnet_s with one block a stage and 12 channels. With `keep_time` it strides only in
-space, so that its stages see all 12 frames and every selection has a choice; the stem selects none
-in any row. Rows of one branch (delta = 1) come in three widths: that of the others, and those that
-cost as much as delta = 7/8 and 1/2. The primary contrast is about the classes that no single frame
-decides: frames chosen by their redundancy, against frames at equal distances.
+The network keeps all frames of a clip (`mtnet_keep_time`); the stem selects none in any row. Rows
+of one branch (delta = 1) come in three widths: that of the others, and those that cost as much as
+delta = 7/8 and 1/2. The primary contrast is about the classes that no single frame decides: frames
+chosen by their redundancy, against frames at equal distances.
 """
 
 from typing import Any
 
-from ml_collections import ConfigDict
-
-from .. import evidence_scale, small_scale
+from .. import evidence_scale, mtnet_keep_time
 from ..contrasts import Contrast, contrasts
-from ..table import Row, Table, Tuning
+from ..table import Row, Table
 
-_OPTIONS: dict[str, Any] = {
-    "width": 12,
-    "depths": (1, 1, 1, 1),
-    "neck": 128,
-    "dropout": 0.0,
-    "keep_time": True,
-}
 _FRAMES: dict[str, dict[str, Any]] = {
     "selected": {},
     "strided": {"choose": "strided"},
@@ -49,29 +39,8 @@ _ROWS = (
     Row("strided_1_2", "delta = 1/2, strided frames"),
     Row("pooled_1_2", "delta = 1/2, pooled frames"),
 )
-_EPOCHS = "40 epochs"
-_TUNING = Tuning((0.001, 0.003), (_EPOCHS,))
-_SEEDS = 5
-_NOTE = (
-    "Compare rows with their accuracy on the training videos in mind. A test has one clip instead "
-    "of three: 12 frames at stride 3 are nearly a whole video."
-)
-
-
-def _configure(row: str) -> ConfigDict:
-    config = small_scale.temporal("mtnet_s", _OPTIONS | _METHODS[row], rate=0.001)
-    config.eval.clips = 1
-    config.train.duration = _EPOCHS
-    return config
-
-
 # Estimated: a step takes one core 61 ms with two branches, and 39 with one.
-_MINUTES = 85
-_SETUPS = {
-    "marionette": evidence_scale.marionette(
-        _configure, _SEEDS, _NOTE, tuning=_TUNING, minutes=_MINUTES
-    )
-}
+_SETUPS = mtnet_keep_time.setups(_METHODS, minutes=85)
 
 TABLE = Table(
     name="evidence.mtnet",
