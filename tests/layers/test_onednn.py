@@ -243,3 +243,18 @@ def test_a_library_that_is_not_onednn_is_ignored(monkeypatch):
             assert library() is None
     library.cache_clear()
     assert isinstance(library(), Library)
+
+
+def test_an_input_is_computed_once_for_a_matrix_product_and_for_onednn():
+    problem = problem_of((2, 3, 6, 5, 16), (1, 1, 1, 16, 32))
+
+    def gradients(x, kernel, g):
+        g = g * jnp.float32(0.3) + x.mean()
+        product = g.reshape(-1, 32) @ kernel[0, 0, 0].T
+        return product, call.convolve("kernel_gradient", problem, x, g)
+
+    arrays = arrays_of(problem)
+    x, g = arrays["kernel_gradient"]
+    text = jax.jit(gradients).lower(x, arrays["forward"][1], g).compile().as_text()
+    # The factor of `g` is in the compiled program once: no second loop computes it.
+    assert text.count("constant(0.3") == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_size_t, c_void_p
 from typing import Any
@@ -22,6 +23,8 @@ from vidjax.layers.convolution.problem import Problem
 
 TARGET = "vidjax_onednn_convolution"
 _PASSES = ("forward", "input_gradient", "kernel_gradient")
+# Place of the kernel among the arrays of a pass; the others are clips.
+_KERNEL = {"forward": 1, "input_gradient": 0, "kernel_gradient": 2}
 _EXECUTE, _METADATA, _INTERNAL = 3, 1, 13
 
 
@@ -121,18 +124,31 @@ def convolve(name: str, problem: Problem, one: jax.Array, other: jax.Array) -> j
     if not one.dtype.name == other.dtype.name == problem.dtype:
         raise ValueError(f"arrays {one.dtype} and {other.dtype} in a {problem.dtype} convolution")
     _register()
-    shapes = {
+    whole = {
         "forward": problem.result,
         "input_gradient": problem.shape,
         "kernel_gradient": problem.kernel,
-    }
+    }[name]
+    shapes = [
+        shape if place == _KERNEL[name] else _by_position(shape)
+        for place, shape in enumerate((one.shape, other.shape, whole))
+    ]
     results = (
-        jax.ShapeDtypeStruct(shapes[name], problem.dtype),
+        jax.ShapeDtypeStruct(shapes[2], problem.dtype),
         jax.ShapeDtypeStruct((primitive(name, problem).scratch,), jnp.uint8),
     )
     call = jax.ffi.ffi_call(TARGET, results, vmap_method="sequential")
-    result: jax.Array = call(one, other, problem=_encoded(name, problem))[0]
-    return result
+    numbers = _encoded(name, problem)
+    result: jax.Array = call(one.reshape(shapes[0]), other.reshape(shapes[1]), problem=numbers)[0]
+    return result.reshape(whole)
+
+
+def _by_position(shape: Sequence[int]) -> tuple[int, int]:
+    """Returns `[positions, C]` for clips, which is how matrix products read them as well.
+
+    XLA computes an array once more for each shape in which it is read.
+    """
+    return math.prod(shape[:-1]), shape[-1]
 
 
 def _encoded(name: str, problem: Problem) -> np.ndarray:
