@@ -5,27 +5,13 @@ the method trained alone, the same with the row of a random class, and the head 
 long. If the guess of a stage matters, the method scores better than the random class.
 """
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
-from .. import evidence_scale, small_scale
-from ..contrasts import Contrast, contrasts
-from ..table import Row, Table
+from .. import evidence_scale, frozen_class_reg, small_scale
+from ..contrasts import Contrast
+from ..table import Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1)}
-_METHODS: dict[str, dict[str, Any]] = {
-    "symmetric": {"bounds": "symmetric"},
-    "unit": {"bounds": "unit"},
-    "random": {"bounds": "symmetric", "row": "random"},
-}
-_ROWS = (
-    Row("base", "trained network", 63.6),
-    Row("symmetric", "symmetric bounds", 64.2, begins="base"),
-    Row("random", "symmetric bounds, random class", begins="base"),
-    Row("unit", "unit bounds", 64.2, begins="base"),
-    Row("head", "head alone", begins="base"),
-)
 _SEEDS = 8
 _LENGTH, _MORE = "40 epochs", "10 epochs"
 _NOTE = (
@@ -37,30 +23,24 @@ _NOTE = (
 
 def _configure(row: str) -> ConfigDict:
     config = small_scale.small("r3d_50_e1", _OPTIONS, frames=4, stride=8)
-    config.train.update({"batch_size": 16, "duration": _LENGTH if row == "base" else _MORE})
-    if row in _METHODS:
-        config.model.options.class_reg = _METHODS[row]
-    if row != "base":
-        config.train.train_only = "head" if row == "head" else "class_reg"
+    config.train.update(
+        {"batch_size": 16, "duration": _LENGTH if row == frozen_class_reg.BASE else _MORE}
+    )
+    frozen_class_reg.train_alone(config, row)
     return config
 
 
 # Estimated: a clip costs a quarter of one of `evidence.rms`, of which a core trains 200 a second.
 _MINUTES = 25
 _SETUPS = {"marionette": evidence_scale.marionette(_configure, _SEEDS, _NOTE, minutes=_MINUTES)}
-_NAMES = [row.name for row in _ROWS]
 
 TABLE = Table(
     name="evidence.cr",
     title="Class Regularization on trained, frozen networks",
-    source="r3d-50 on Kinetics-400, thesis, table 6.4, which leaves the bounds open",
-    rows=_ROWS,
-    reference="base",
+    source=frozen_class_reg.SOURCE,
+    rows=frozen_class_reg.rows("trained network"),
+    reference=frozen_class_reg.BASE,
     setups={"smoke": evidence_scale.smoke_of(_SETUPS), "small": _SETUPS},
-    primary=Contrast("symmetric", "base", "marionette"),
-    contrasts=(
-        Contrast("symmetric", "random", "marionette"),
-        Contrast("symmetric", "head", "marionette"),
-        *contrasts(_NAMES, "base", ["marionette"], "top1"),
-    ),
+    primary=Contrast("symmetric", frozen_class_reg.BASE, "marionette"),
+    contrasts=frozen_class_reg.questions(["marionette"]),
 )

@@ -5,29 +5,16 @@ method trained alone, the same with the row of a random class, and the head trai
 long. A seed is a fold: the run of seed s is tested on fold s, whose sources no other fold has.
 """
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
 from vidjax.configs import finetune
 
-from .. import evidence_scale
-from ..contrasts import Contrast, contrasts
+from .. import evidence_scale, frozen_class_reg
+from ..contrasts import Contrast
 from ..folds import JHMDB, UT_INTERACTION
-from ..table import Row, Setup, Table
+from ..small_scale import Configure
+from ..table import Setup, Table
 
-_METHODS: dict[str, dict[str, Any]] = {
-    "symmetric": {"bounds": "symmetric"},
-    "unit": {"bounds": "unit"},
-    "random": {"bounds": "symmetric", "row": "random"},
-}
-_ROWS = (
-    Row("base", "I3D with a trained head", 63.6),
-    Row("symmetric", "symmetric bounds", 64.2, begins="base"),
-    Row("random", "symmetric bounds, random class", begins="base"),
-    Row("unit", "unit bounds", 64.2, begins="base"),
-    Row("head", "head alone", begins="base"),
-)
 _NOTE = (
     "The unit is the fold: the run of seed s is tested on fold s and trained on the others. The "
     "settings are those of `--config=finetune:part=head`, with one crop in tests. All rows but the "
@@ -36,7 +23,7 @@ _NOTE = (
 )
 
 
-def _head_then(length: str, more: str) -> Any:
+def _head_then(length: str, more: str) -> Configure:
     """Returns what configures a row: the head is trained for a length, and others for more."""
 
     def configure(row: str) -> ConfigDict:
@@ -44,10 +31,8 @@ def _head_then(length: str, more: str) -> Any:
         config.data.threads = 1
         config.every.update({"log": "1 epochs", "checkpoint": "50%", "evaluate": "100%", "keep": 1})
         config.eval.update({"crops": 1, "batch_size": 8})
-        config.train.duration = length if row == "base" else more
-        if row in _METHODS:
-            config.model.options.class_reg = _METHODS[row]
-            config.train.train_only = "class_reg"
+        config.train.duration = length if row == frozen_class_reg.BASE else more
+        frozen_class_reg.train_alone(config, row)
         return config
 
     return configure
@@ -69,22 +54,14 @@ _SETUPS = {
     ),
 }
 _SMOKE = {"marionette": evidence_scale.marionette(_in_smoke, 1, _NOTE)}
-_NAMES = [row.name for row in _ROWS]
 
 TABLE = Table(
     name="evidence.cr-i3d",
     title="Class Regularization on a frozen I3D, on real videos",
-    source="r3d-50 on Kinetics-400, thesis, table 6.4, which leaves the bounds open",
-    rows=_ROWS,
-    reference="base",
+    source=frozen_class_reg.SOURCE,
+    rows=frozen_class_reg.rows("I3D with a trained head"),
+    reference=frozen_class_reg.BASE,
     setups={"smoke": evidence_scale.smoke_of(_SMOKE), "small": _SETUPS},
-    primary=Contrast("symmetric", "base", "jhmdb_folds"),
-    contrasts=(
-        *(
-            Contrast("symmetric", other, dataset)
-            for dataset in _SETUPS
-            for other in ("random", "head")
-        ),
-        *contrasts(_NAMES, "base", [*_SETUPS], "top1"),
-    ),
+    primary=Contrast("symmetric", frozen_class_reg.BASE, "jhmdb_folds"),
+    contrasts=frozen_class_reg.questions([*_SETUPS]),
 )
