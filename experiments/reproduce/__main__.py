@@ -19,7 +19,7 @@ Examples:
   vidjax reproduce --table=4.2,6.4 --analytical
   vidjax reproduce --table=all --analytical > docs/tables.md
   vidjax reproduce --table=rms.2 --scale=smoke
-  vidjax reproduce --table=rms.2,cr.6.4 --scale=small --output=runs/reproduce
+  vidjax reproduce --table=rms.2 --scale=small --output=runs/reproduce
   vidjax reproduce --table=evidence.rms --tune
   vidjax reproduce --table=evidence.rms --hours=6
   vidjax reproduce --table=rms.2 --scale=paper

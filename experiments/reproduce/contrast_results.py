@@ -77,6 +77,11 @@ class ContrastResult:
         return components(_differences(self.videos))
 
 
+def videos_of_their_own(contrasts: Sequence[ContrastResult]) -> bool:
+    """Returns whether the seeds of any contrast were tested on different videos."""
+    return any(each.seeds and not each.same_videos for each in contrasts)
+
+
 def evaluate(plan: Plan, results: Sequence[Result]) -> list[ContrastResult]:
     """Evaluates the contrasts of a plan, in order.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..runs.markdown import number, percent, rows
 from . import power_figure
-from .contrast_results import ContrastResult
+from .contrast_results import ContrastResult, videos_of_their_own
 from .contrasts import METRICS
 
 POWER = "power.png"
@@ -46,7 +46,7 @@ def render(contrasts: Sequence[ContrastResult]) -> list[str]:
     others = sum(not each.primary for each in contrasts)
     text = _NO_PRIMARY if others == len(contrasts) else _PRIMARY
     meaning = _MEANING.format(corrected=text.format(others=others))
-    if not all(each.same_videos for each in contrasts if each.seeds):
+    if videos_of_their_own(contrasts):
         meaning += _OWN_VIDEOS
     parts = ["## Contrasts", meaning, rows(COLUMNS, [list(_cells(each)) for each in contrasts])]
     if known := power_figure.measurable(contrasts):

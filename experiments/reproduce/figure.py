@@ -22,8 +22,8 @@ from .contrasts import METRICS
 from .statistics import Summary
 
 _OF_PRIMARY, _OF_OTHERS = "C3", "C0"
-# Inches: one line, the text around a panel, the width of a panel, and the rows' labels.
-_LINE, _AROUND, _WIDE, _LABELS = 0.36, 0.75, 3.6, 1.6
+# Inches: one line, the text around a panel, the width of a panel, and a letter of the labels.
+_LINE, _AROUND, _WIDE, _LETTER = 0.36, 0.75, 3.6, 0.08
 _LEAST = 7.0
 # Dots are below their mark, in lines.
 _ASIDE = 0.28
@@ -61,16 +61,20 @@ def compose(
     metrics = [*dict.fromkeys(each.contrast.metric for each in contrasts)]
     lines = [_most_lines(contrasts, metric) for metric in metrics]
     lines.append(max(map(len, summaries.values())))
-    wide, high = _LABELS + _WIDE * len(summaries), 0.7 + sum(_AROUND + _LINE * n for n in lines)
+    labels = [row.row.label for rows in summaries.values() for row in rows]
+    # Lines of a difference have "minus" before the label of the reference.
+    beside = _LETTER * (len("minus ") + max(map(len, labels)))
+    wide = (beside + _WIDE) * len(summaries)
+    high = 0.7 + sum(_AROUND + _LINE * n for n in lines)
     figure = Figure(figsize=(max(_LEAST, wide), high), layout="constrained")
     grid = figure.subplots(
         len(lines), len(summaries), squeeze=False, sharex="row", height_ratios=lines
     )
     for panels, metric in zip(grid, metrics, strict=False):
         for axes, (dataset, rows) in zip(panels, summaries.items(), strict=True):
-            labels = {each.row.name: each.row.label for each in rows}
-            _differences(axes, _shown(contrasts, metric, dataset), labels, reference)
-            of = figure_text(labels.get(reference, reference))
+            named = {each.row.name: each.row.label for each in rows}
+            _differences(axes, _shown(contrasts, metric, dataset), named, reference)
+            of = figure_text(named.get(reference, reference))
             axes.set_xlabel(f"{METRICS[metric]} minus that of {of}, points")
     for axes, rows in zip(grid[-1], summaries.values(), strict=True):
         _accuracies(axes, rows)

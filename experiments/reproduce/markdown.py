@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..runs.markdown import failures, number, percent
 from ..runs.markdown import rows as rows_of
 from ..runs.start_log import in_words
 from . import budget, contrasts_markdown, tuning
-from .contrast_results import ContrastResult
+from .contrast_results import ContrastResult, videos_of_their_own
 from .plan import Plan
 from .statistics import Summary
 
@@ -31,16 +32,17 @@ COLUMNS = (
 )
 _MEANING = (
     "Numbers are means over the finished seeds ± half the width of the 95 % Student-t interval. "
-    "The interval is wide because there are few seeds; it covers other seeds, not other test "
-    "videos. *top-1* and *training videos*: the last checkpoint on the test and on the training "
-    "videos, with the same views and without regularisers. *timed classes*: top-1 on the test "
-    "videos of classes that no single frame decides, if the data set has such classes. *gap*: "
-    "accuracy on training videos minus top-1. *gap as trained*: accuracy on the clips of the last "
-    "epoch, augmented and with regularisers, minus top-1, as in figure 3 of the RMS paper. "
-    "*difference*: the row minus `{reference}`{others}, "
-    "seed by seed. *s per run*: wall time with training, compilation and test. *the paper's*: "
-    "{source}."
+    "The interval is wide because there are few seeds; it covers {covered}. *top-1* and *training "
+    "videos*: the last checkpoint on the test and on the training videos, with the same views and "
+    "without regularisers. *timed classes*: top-1 on the test videos of classes that no single "
+    "frame decides, if the data set has such classes. *gap*: accuracy on training videos minus "
+    "top-1. *gap as trained*: accuracy on the clips of the last epoch, augmented and with "
+    "regularisers, minus top-1, as in figure 3 of the RMS paper. *difference*: the row minus "
+    "`{reference}`{others}, seed by seed. *s per run*: wall time with training, compilation and "
+    "test. *the paper's*: {source}."
 )
+_SAME_VIDEOS = "other seeds, not other test videos"
+_OWN_VIDEOS = "other seeds and other test videos, because each seed has videos of its own"
 _OTHERS = ", or minus the row in the column `against` of `table.csv`"
 
 
@@ -62,6 +64,7 @@ def render(
     every = [row for each in summaries.values() for row in each]
     meaning = _MEANING.format(
         reference=table.reference,
+        covered=_OWN_VIDEOS if videos_of_their_own(contrasts) else _SAME_VIDEOS,
         others=_OTHERS if any(each.row.against for each in every) else "",
         source=table.source,
     )
@@ -71,12 +74,19 @@ def render(
         parts += [
             f"## {dataset}",
             _budget(plan, dataset, rows),
-            rows_of(COLUMNS, map(list, map(_cells, rows))),
+            _rows(rows, timed=bool(table.at(plan.scale)[dataset].timed)),
             *_failures(rows),
         ]
     parts += contrasts_markdown.render(contrasts)
     parts += ["![differences and top-1 of each row](figure.png)"]
     return "\n\n".join(parts) + "\n"
+
+
+def _rows(rows: Sequence[Summary], *, timed: bool) -> str:
+    """Returns the rows; columns of timed classes only if the data set has such classes."""
+    shown = [timed or not name.startswith("timed") for name in COLUMNS]
+    cells = [list(itertools.compress(_cells(row), shown)) for row in rows]
+    return rows_of(list(itertools.compress(COLUMNS, shown)), cells)
 
 
 def _left_out(plan: Plan) -> list[str]:
@@ -101,8 +111,9 @@ def _budget(plan: Plan, dataset: str, rows: Sequence[Summary]) -> str:
 def _recipe(config: Config) -> str:
     clip, train, rate, views = config.clip, config.train, config.optimizer, config.eval
     options = ", ".join(f"{key} {value}" for key, value in config.model.options.items())
+    network = f"{config.model.name} ({options})" if options else config.model.name
     return (
-        f"{config.model.name} ({options}), clips of {clip.frames}x{clip.size}x{clip.size} every "
+        f"{network}, clips of {clip.frames}x{clip.size}x{clip.size} every "
         f"{clip.stride} frames, batch {train.batch_size}, {train.duration}, learning rate "
         f"{rate.lr:g} ({config.schedule.name}), decay {rate.weight_decay:g}, tested on "
         f"{views.clips} clips x {views.crops} crops"

@@ -20,6 +20,7 @@ from vidjax.methods.class_regularization import (
     agreement,
     check,
     guesses,
+    same_guess,
     scale,
 )
 
@@ -194,6 +195,14 @@ def test_agreement_is_named_by_its_places() -> None:
     found = agreement({"stage1": (X,), **tree}, logits)
     assert {key: value.tolist() for key, value in found.items()} == expected
     assert agreement({"stage1": (X,), "layer1": {}}, logits) == {}
+
+
+def test_guesses_that_are_the_same_are_counted_in_the_batch() -> None:
+    index = jnp.asarray([4, 2, 4, 1, 4])
+    tree = {"layer2": {"after_stage": {"class_index": (index,)}}}
+    ((name, found),) = same_guess(tree).items()
+    assert name == "same_guess/layer2"
+    assert found.tolist() == [True, False, True, False, True]
 
 
 def traced(name, **options):

@@ -288,7 +288,7 @@ def test_gates_combine_with_scaling_and_class_regularization(name):
         logits, read = jax.eval_shape(run, CLIP)
     assert logits.shape == (2, 3)
     kinds = {key.split("/")[0] for key in read}
-    assert kinds == {"open", "matched", "state_size", "logits_deviation", "agreement"}
+    assert kinds == {"open", "matched", "state_size", "logits_deviation", "agreement", "same_guess"}
     assert {leaf.shape for leaf in read.values()} == {(2,)}
 
 

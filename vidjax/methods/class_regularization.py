@@ -214,6 +214,29 @@ def agreement(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, 
     }
 
 
+def same_guess(intermediates: Mapping[str, Any]) -> dict[str, jax.Array]:
+    """Tells where a stage chooses the class that it chooses most often in the batch.
+
+    A stage that chooses one class whatever the clip scales every clip alike.
+
+    Args:
+      intermediates: values sown by a network.
+
+    Returns:
+      `same_guess/<where>` bool `[B]` for each module, named as in `agreement`.
+    """
+    found = {}
+    for where, index in _chosen(intermediates):
+        alike = jnp.sum(index == index[:, None], axis=-1)
+        found["same_guess/" + "_".join(where)] = index == index[jnp.argmax(alike)]
+    return found
+
+
+def readings(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
+    """Returns `agreement` and `same_guess`, which runs log and evaluations report."""
+    return {**agreement(intermediates, logits), **same_guess(intermediates)}
+
+
 def guesses(intermediates: Mapping[str, Any]) -> dict[str, jax.Array]:
     """Returns the class chosen by each stage or block, int `[B]`, named as in `agreement`."""
     return {"_".join(where): index for where, index in _chosen(intermediates)}
@@ -282,7 +305,7 @@ OPTIONS = (
         "a mapping of settings; {} gives the thesis' values",
         "Class Regularization: the classifier's weights amplify or damp the channels of stages",
         {**settings_of(SETTINGS, ClassRegularization), "relu": _RELU, **_WHERE},
-        agreement,
+        readings,
         guesses=guesses,
         rank=50,
     ),
