@@ -113,7 +113,25 @@ def test_seeds_with_videos_of_their_own_are_compared_seed_by_seed(tmp_path):
     assert primary.variances.seeds == pytest.approx(np.var(by_hand, ddof=1))
     assert [test.c - test.b for test in primary.tests] == pytest.approx(VIDEOS * by_hand)
     assert "With 4 seeds and 40 test videos the plan finds a difference of" in text
+    assert "it covers other seeds and other test videos, because each seed has videos" in text
     assert "Each seed has test videos of its own" in text
+
+
+def test_columns_of_timed_classes_are_left_out_without_such_classes(written, tmp_path):
+    _, text, _ = written
+    setup = dataclasses.replace(TABLE.setups["small"]["made_up"], timed=())
+    table = dataclasses.replace(TABLE, setups={"small": {"made_up": setup}})
+    plan = plan_of(table, tmp_path)
+    for run in plan.runs:
+        finish(run, range(RIGHT[run.row][run.seed]), 40, 1.0)
+    head, without = (
+        next(line for line in each.splitlines() if line.startswith("| row |"))
+        for each in (text, write_report(plan).read_text())
+    )
+    assert head.count("timed classes") == 2
+    assert without == head.replace("timed classes % | ", "").replace(
+        "timed classes, difference | ", ""
+    )
 
 
 def test_the_figure_has_a_line_per_contrast_and_a_dot_per_seed(written):
