@@ -79,7 +79,7 @@ class ContrastResult:
 
 def videos_of_their_own(contrasts: Sequence[ContrastResult]) -> bool:
     """Returns whether the seeds of any contrast were tested on different videos."""
-    return any(each.seeds and not each.same_videos for each in contrasts)
+    return not all(each.same_videos for each in contrasts)
 
 
 def evaluate(plan: Plan, results: Sequence[Result]) -> list[ContrastResult]:
@@ -134,7 +134,7 @@ def _one(
         for reference, row in pairs
     ]
     videos = _videos(contrast, pairs)
-    same = len({frozenset(reference.correct) for reference, _ in pairs}) == 1
+    same = _same_videos([frozenset(reference.correct) for reference, _ in pairs])
     p = paired_p(by_seed)
     return ContrastResult(
         contrast,
@@ -149,6 +149,22 @@ def _one(
         videos,
         same,
     )
+
+
+def _same_videos(of_seeds: Sequence[frozenset[str]]) -> bool:
+    """Returns whether all seeds have the same test videos; False if each has videos of its own.
+
+    Raises:
+      ValueError: the test videos of seeds overlap, but are not the same.
+    """
+    if len(set(of_seeds)) <= 1:
+        return True
+    if len(frozenset().union(*of_seeds)) < sum(map(len, of_seeds)):
+        raise ValueError(
+            "some test videos are those of several seeds, but not of all; test all seeds on the "
+            "same videos, or each on videos of its own"
+        )
+    return False
 
 
 def _over_videos(by_seed: Sequence[float], videos: Sequence[np.ndarray], same: bool) -> Interval:

@@ -1,6 +1,6 @@
 """Real videos in folds: a fold is for testing, and the others are for training.
 
-Clips of one source, such as a film or a pair of people, are always in one fold.
+Clips of one source, such as a film or a filmed sequence, are always in one fold.
 """
 
 from __future__ import annotations

@@ -117,6 +117,16 @@ def test_seeds_with_videos_of_their_own_are_compared_seed_by_seed(tmp_path):
     assert "Each seed has test videos of its own" in text
 
 
+def test_seeds_that_share_some_videos_are_refused(tmp_path):
+    plan = plan_of(NAMED, tmp_path)
+    for run in plan.runs:
+        finish(run, range(RIGHT[run.row][run.seed]), 40, 1.0)
+        (file,) = (run.workdir / "eval").glob("test-*-predictions.csv")
+        file.write_text(file.read_text().replace("video00", f"fold{run.seed}"))
+    with pytest.raises(ValueError, match="test all seeds on the same videos, or each on videos of"):
+        write_report(plan)
+
+
 def test_columns_of_timed_classes_are_left_out_without_such_classes(written, tmp_path):
     _, text, _ = written
     setup = dataclasses.replace(TABLE.setups["small"]["made_up"], timed=())
